@@ -1,0 +1,163 @@
+//! What calls cost as the state grows: the same calls in a chain with few and with many workers,
+//! tasks and subtasks, in one process, so that the figures can be compared.
+
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use dgcs_primitives::{Digests, RangeIndex, Round, TaskId, TaskSpec};
+use dgcs_runtime::{AccountId, Tasks, Verdicts};
+
+use crate::chain;
+
+/// Options of the scale benchmark.
+#[derive(Debug, Args)]
+pub struct Options {
+	/// Workers and tasks in the large state.
+	#[arg(long, default_value_t = 100_000)]
+	many: u32,
+	/// How often each call is measured; the median counts.
+	#[arg(long, default_value_t = 31)]
+	repeat: usize,
+}
+
+/// Where a chain does not do what the benchmark expects.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Error(String);
+
+/// Median times of one life of a task.
+#[derive(Debug, Default)]
+struct Times {
+	submit: Vec<Duration>,
+	lease: Vec<Duration>,
+	commit: Vec<Duration>,
+	reveal: Vec<Duration>,
+	settle: Vec<Duration>,
+}
+
+impl Times {
+	fn medians(&mut self) -> [(&'static str, Duration); 5] {
+		let median = |times: &mut Vec<Duration>| {
+			times.sort();
+			times.get(times.len() / 2).copied().unwrap_or_default()
+		};
+		[
+			("submit", median(&mut self.submit)),
+			("lease", median(&mut self.lease)),
+			("commit", median(&mut self.commit)),
+			("reveal", median(&mut self.reveal)),
+			("settle", median(&mut self.settle)),
+		]
+	}
+}
+
+/// Runs the benchmark and prints its ratios.
+pub fn run(options: &Options) -> Result<(), Error> {
+	let few = measure(10, 10, options.repeat)?;
+	print("10 workers and tasks, 10 subtasks", &few, &few);
+	for (state, subtasks) in
+		[(10, 1_000_000), (1_000, 10), (options.many, 10), (options.many, 1_000_000)]
+	{
+		let times = measure(state, subtasks, options.repeat)?;
+		print(&format!("{state} workers and tasks, {subtasks} subtasks"), &times, &few);
+	}
+	Ok(())
+}
+
+fn print(title: &str, times: &[(&'static str, Duration); 5], base: &[(&'static str, Duration); 5]) {
+	println!("{title}");
+	for ((name, time), (_, base)) in times.iter().zip(base) {
+		let ratio = time.as_secs_f64() / base.as_secs_f64().max(f64::EPSILON);
+		println!(
+			"  {name:<7} {:>8.1} µs   {ratio:>5.2} times the smallest state's",
+			time.as_secs_f64() * 1e6
+		);
+	}
+}
+
+/// Fills a chain with `state` workers and tasks, and takes one more task of `subtasks` subtasks
+/// through its life again and again.
+fn measure(
+	state: u32,
+	subtasks: u32,
+	repeat: usize,
+) -> Result<[(&'static str, Duration); 5], Error> {
+	let mut ext = chain::chain();
+	let filled = ext.execute_with(|| {
+		chain::register_workers(state.max(3));
+		// The tasks that fill the state are of no use to anybody here: they need more memory than
+		// the workers have, and wait in the lowest bucket.
+		let idle = TaskSpec {
+			limits: dgcs_primitives::SubtaskLimits { memory_mib: 4096, ..chain::spec().limits },
+			reward: dgcs_runtime::constants::MICRO,
+			queue_timeout: 1_000_000,
+			..chain::spec()
+		};
+		for _ in 0..state {
+			chain::submit(idle.clone());
+		}
+		chain::state_bytes()
+	});
+	ext.commit_all().map_err(|error| Error(format!("the state can't be written: {error}")))?;
+
+	let mut times = Times::default();
+	for _ in 0..repeat {
+		ext.execute_with(|| life(subtasks, &mut times))?;
+		ext.commit_all().map_err(|error| Error(format!("the state can't be written: {error}")))?;
+	}
+	let left = ext.execute_with(chain::state_bytes).saturating_sub(filled) / repeat.max(1);
+	println!("a settled task leaves {left} bytes");
+	Ok(times.medians())
+}
+
+fn timed<R>(into: &mut Vec<Duration>, f: impl FnOnce() -> R) -> R {
+	let since = Instant::now();
+	let result = f();
+	into.push(since.elapsed());
+	result
+}
+
+/// The first ranges of a task, from submission to settlement. What is not begun is cancelled, so
+/// that the task can be settled however many subtasks it has.
+fn life(subtasks: u32, times: &mut Times) -> Result<(), Error> {
+	let spec = TaskSpec {
+		subtasks,
+		range_size: 10,
+		replicas: 3,
+		max_replicas: 3,
+		run_timeout: 10_000,
+		..chain::spec()
+	};
+	let task: TaskId = timed(&mut times.submit, || chain::submit(spec));
+	let workers: Vec<AccountId> = (1..=3).map(chain::account).collect();
+	// As many as the window of open seats has, so that every range that is begun is full.
+	let ranges = subtasks.div_ceil(10).min(16);
+	let since = Instant::now();
+	for worker in &workers {
+		let _ = Tasks::take(chain::signed(worker), ranges as u16);
+	}
+	(0..3).for_each(|_| chain::next_block_unchecked());
+	times.lease.push(since.elapsed() / (3 * ranges));
+
+	for range in (0..ranges).map(RangeIndex) {
+		let digests = Digests::truncate_from(chain::honest(task, range, 10));
+		for worker in &workers {
+			let commitment = chain::commitment(task, range, Round(0), worker, &digests);
+			let origin = chain::signed(worker);
+			let _ = timed(&mut times.commit, || Verdicts::commit(origin, task, range, commitment));
+		}
+		for worker in &workers {
+			let (origin, digests) = (chain::signed(worker), digests.clone());
+			let _ = timed(&mut times.reveal, || {
+				Verdicts::reveal(origin, task, range, digests, chain::SALT)
+			});
+		}
+	}
+	let _ = Tasks::cancel(chain::signed(&chain::owner()), task);
+	let _ = timed(&mut times.settle, || Tasks::settle(chain::signed(&chain::owner()), task));
+	(0..4).for_each(|_| chain::next_block_unchecked());
+	match Tasks::settlement(task) {
+		Some(_) => Ok(()),
+		None => Err(Error(format!("not settled: {:?}", Tasks::task(task)))),
+	}
+}

@@ -1,0 +1,209 @@
+//! The command line: what can be typed, and what `--help` says about it.
+//!
+//! The flags of a running node are those of every Substrate node ([`RunCmd`]), so that what is
+//! written about those holds here. Only the role is picked by a command, not by a flag.
+
+use sc_cli::{RunCmd, SubstrateCli};
+
+use crate::chain_spec;
+
+const ABOUT: &str =
+	"DGCS, the decentralized computer: hand a task to strangers' machines and get a \
+	result that nobody had to be trusted for.";
+
+const EXAMPLES: &str = "\
+Examples:
+  dgcs masternode --dev                  a whole chain on your machine; nothing is kept
+  dgcs masternode --chain local --alice  the first of four masternodes of a local network
+  dgcs node --chain FILE                 follow a network without deciding anything in it
+  dgcs key generate                      make an account
+
+A running node answers JSON-RPC on http://127.0.0.1:9944 (and ws://), for wallets, for
+https://polkadot.js.org/apps and for scripts.";
+
+const CHAIN_HELP: &str = "Which chain: `dev` (one masternode), `local` (four masternodes, the \
+	default), or the path of a chain specification file";
+
+/// Flags of [`RunCmd`] that make a node a masternode: they have no meaning for `dgcs node`.
+const MASTERNODE_FLAGS: [&str; 11] = [
+	"alice",
+	"bob",
+	"charlie",
+	"dave",
+	"dev",
+	"eve",
+	"ferdie",
+	"force_authoring",
+	"one",
+	"two",
+	"validator",
+];
+
+/// The `dgcs` command line.
+#[derive(Debug, clap::Parser)]
+#[command(after_long_help = EXAMPLES)]
+pub struct Cli {
+	/// What to do.
+	#[command(subcommand)]
+	pub command: Command,
+}
+
+/// What `dgcs` can do.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+	/// Run a masternode: it makes and finalises blocks, and earns a share of every task
+	#[command(mut_arg("validator", |arg| arg.hide(true)))]
+	Masternode(Box<RunCmd>),
+
+	/// Run a full node: it checks every block and answers JSON-RPC, but decides nothing
+	#[command(mut_args(hide_masternode_flag))]
+	Node(Box<RunCmd>),
+
+	/// Make, look at and install keys
+	#[command(subcommand)]
+	Key(sc_cli::KeySubcommand),
+
+	/// Show which blocks this machine has, as JSON
+	ChainInfo(sc_cli::ChainInfoCmd),
+
+	/// Write the specification of a chain to a file, for others to join it
+	ExportChainSpec(sc_cli::ExportChainSpecCmd),
+
+	/// The older form of export-chain-spec, which also adds this machine as a boot node
+	BuildSpec(sc_cli::BuildSpecCmd),
+
+	/// Check one stored block again
+	CheckBlock(sc_cli::CheckBlockCmd),
+
+	/// Write stored blocks to a file
+	ExportBlocks(sc_cli::ExportBlocksCmd),
+
+	/// Write the state at a block as a new chain specification
+	ExportState(sc_cli::ExportStateCmd),
+
+	/// Read blocks from a file and check them
+	ImportBlocks(sc_cli::ImportBlocksCmd),
+
+	/// Take back blocks that are not final yet
+	Revert(sc_cli::RevertCmd),
+
+	/// Delete a chain from this machine
+	PurgeChain(sc_cli::PurgeChainCmd),
+}
+
+fn hide_masternode_flag(arg: clap::Arg) -> clap::Arg {
+	let hidden = MASTERNODE_FLAGS.contains(&arg.get_id().as_str());
+	if hidden {
+		arg.hide(true)
+	} else {
+		arg
+	}
+}
+
+/// The SDK's own help for `--chain` names chains that we do not have.
+fn describe_chain(arg: clap::Arg) -> clap::Arg {
+	if arg.get_id() == "chain" {
+		arg.help(CHAIN_HELP).long_help(CHAIN_HELP)
+	} else {
+		arg
+	}
+}
+
+impl SubstrateCli for Cli {
+	fn impl_name() -> String {
+		"DGCS".into()
+	}
+
+	fn impl_version() -> String {
+		env!("CARGO_PKG_VERSION").into()
+	}
+
+	/// Also names the folder that data is kept in: it must not change when the file is renamed.
+	fn executable_name() -> String {
+		"dgcs".into()
+	}
+
+	fn description() -> String {
+		ABOUT.into()
+	}
+
+	fn author() -> String {
+		env!("CARGO_PKG_AUTHORS").into()
+	}
+
+	fn support_url() -> String {
+		concat!(env!("CARGO_PKG_REPOSITORY"), "/issues").into()
+	}
+
+	fn copyright_start_year() -> i32 {
+		2026
+	}
+
+	fn load_spec(&self, id: &str) -> Result<Box<dyn sc_service::ChainSpec>, String> {
+		Ok(Box::new(chain_spec::load(id)?))
+	}
+
+	fn setup_command(command: clap::Command) -> clap::Command {
+		command
+			.name(Self::executable_name())
+			.version(Self::impl_version())
+			.author(Self::author())
+			.about(Self::description())
+			.after_help(
+				"`dgcs --help` shows examples, `dgcs COMMAND --help` all flags of a command.",
+			)
+			.propagate_version(true)
+			.mut_subcommands(|command| command.mut_args(describe_chain))
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+	use clap::{error::ErrorKind, CommandFactory};
+
+	fn parse(line: &str) -> Result<Cli, clap::Error> {
+		Cli::try_from_iter(line.split_whitespace())
+	}
+
+	#[test]
+	fn command_line_is_consistent() {
+		Cli::setup_command(Cli::command()).debug_assert();
+	}
+
+	#[test]
+	fn no_command_prints_help() {
+		let error = parse("dgcs").expect_err("a command is needed");
+		assert_eq!(error.kind(), ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand);
+		let help = error.to_string();
+		for word in ["strangers' machines", "masternode", "node", "export-chain-spec"] {
+			assert!(help.contains(word), "`{word}` is not in: {help}");
+		}
+	}
+
+	#[test]
+	fn each_command_has_one_line_of_help() {
+		for command in Cli::setup_command(Cli::command()).get_subcommands() {
+			let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+			let name = command.get_name();
+			assert!(!about.is_empty() && !about.contains('\n'), "`{name}`: {about}");
+		}
+	}
+
+	#[test]
+	fn masternode_flags_are_shown_for_masternodes_alone() {
+		let mut command = Cli::setup_command(Cli::command());
+		let mut help = |name: &str| {
+			let command = command.find_subcommand_mut(name).expect("the command exists");
+			command.render_long_help().to_string()
+		};
+		assert!(help("masternode").contains("--alice"));
+		assert!(!help("node").contains("--alice"));
+		assert!(help("node").contains("four masternodes"));
+	}
+
+	#[test]
+	fn parity_db_is_the_only_database() {
+		assert!(!sc_cli::Database::variants().contains(&"rocksdb"));
+	}
+}

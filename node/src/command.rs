@@ -1,0 +1,152 @@
+//! From what was typed to what is run.
+
+use sc_cli::{Result, RunCmd, SubstrateCli};
+use sc_service::{ChainType, Configuration};
+
+use crate::{
+	cli::{Cli, Command},
+	service::{self, Block, PartialComponents},
+};
+
+/// Reads the command line and does what it says.
+pub fn run() -> Result<()> {
+	let cli = Cli::from_args();
+
+	match &cli.command {
+		Command::Masternode(run) => run_node(&cli, &masternode(run)),
+		Command::Node(run) => run_node(&cli, full_node(run)?),
+		Command::Key(command) => command.run(&cli),
+		Command::ChainInfo(command) => {
+			cli.create_runner(command)?.sync_run(|config| command.run::<Block>(&config))
+		},
+		Command::ExportChainSpec(command) => command.run(cli.load_spec(&command.chain)?),
+		Command::BuildSpec(command) => cli
+			.create_runner(command)?
+			.sync_run(|config| command.run(config.chain_spec, config.network)),
+		Command::PurgeChain(command) => {
+			cli.create_runner(command)?.sync_run(|config| command.run(config.database))
+		},
+		Command::CheckBlock(command) => cli.create_runner(command)?.async_run(|config| {
+			let PartialComponents { client, task_manager, import_queue, .. } =
+				service::new_partial(&config)?;
+			Ok((command.run(client, import_queue), task_manager))
+		}),
+		Command::ExportBlocks(command) => cli.create_runner(command)?.async_run(|config| {
+			let PartialComponents { client, task_manager, .. } = service::new_partial(&config)?;
+			Ok((command.run(client, config.database), task_manager))
+		}),
+		Command::ExportState(command) => cli.create_runner(command)?.async_run(|config| {
+			let PartialComponents { client, task_manager, .. } = service::new_partial(&config)?;
+			Ok((command.run(client, config.chain_spec), task_manager))
+		}),
+		Command::ImportBlocks(command) => cli.create_runner(command)?.async_run(|config| {
+			let PartialComponents { client, task_manager, import_queue, .. } =
+				service::new_partial(&config)?;
+			Ok((command.run(client, import_queue), task_manager))
+		}),
+		Command::Revert(command) => cli.create_runner(command)?.async_run(|config| {
+			let PartialComponents { client, task_manager, backend, .. } =
+				service::new_partial(&config)?;
+			Ok((command.run(client, backend, Some(Box::new(service::revert))), task_manager))
+		}),
+	}
+}
+
+fn run_node(cli: &Cli, run: &RunCmd) -> Result<()> {
+	cli.create_runner(run)?.run_node_until_exit(|config| async move {
+		service::new_full(author_when_alone(config)).map_err(sc_cli::Error::Service)
+	})
+}
+
+/// The run flags of a masternode: those given, with the role set.
+fn masternode(run: &RunCmd) -> RunCmd {
+	let mut run = run.clone();
+	run.validator = true;
+	// Others need to find a masternode again, so the SDK refuses to make up a network identity for
+	// one. With keys that everybody has, or in a folder that is deleted, there is nothing to find.
+	if run.get_keyring().is_some() || run.tmp {
+		run.network_params.node_key_params.unsafe_force_node_key_generation = true;
+	}
+	run
+}
+
+/// The run flags of a full node: those given, unless one of them makes it a masternode.
+fn full_node(run: &RunCmd) -> Result<&RunCmd> {
+	let flag = if let Some(key) = run.get_keyring() {
+		format!("--{}", key.to_string().to_lowercase())
+	} else if run.validator {
+		"--validator".into()
+	} else if run.force_authoring {
+		"--force-authoring".into()
+	} else if run.shared_params.dev {
+		"--dev".into()
+	} else {
+		return Ok(run);
+	};
+	Err(sc_cli::Error::Input(format!(
+		"`{flag}` is for masternodes: run `dgcs masternode {flag}`, or leave it out (`dgcs node \
+		 --chain dev` follows a development chain that runs elsewhere)"
+	)))
+}
+
+/// A development chain has one masternode, which therefore never has a peer to wait for.
+fn author_when_alone(mut config: Configuration) -> Configuration {
+	config.force_authoring |= config.chain_spec.chain_type() == ChainType::Development;
+	config
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+	use sc_cli::{CliConfiguration, Role};
+
+	fn parse(line: &str) -> Box<RunCmd> {
+		let cli = Cli::try_from_iter(line.split_whitespace()).expect("the line is well-formed");
+		match cli.command {
+			Command::Masternode(run) | Command::Node(run) => run,
+			other => panic!("not a command that runs a node: {other:?}"),
+		}
+	}
+
+	fn role(run: &RunCmd) -> Role {
+		run.role(run.is_dev().expect("a flag")).expect("a flag")
+	}
+
+	#[test]
+	fn masternode_is_an_authority() {
+		let run = masternode(&parse("dgcs masternode --chain local"));
+		assert!(matches!(role(&run), Role::Authority));
+		assert!(!run.network_params.node_key_params.unsafe_force_node_key_generation);
+	}
+
+	#[test]
+	fn well_known_keys_need_no_network_identity() {
+		let run = masternode(&parse("dgcs masternode --chain local --bob"));
+		assert!(run.network_params.node_key_params.unsafe_force_node_key_generation);
+	}
+
+	#[test]
+	fn dev_is_alice_on_the_development_chain() {
+		let run = masternode(&parse("dgcs masternode --dev"));
+		assert_eq!(run.chain_id(true).expect("a flag"), "dev");
+		assert_eq!(run.dev_key_seed(true).expect("a flag").as_deref(), Some("//Alice"));
+		assert!(run.force_authoring().expect("a flag"));
+	}
+
+	#[test]
+	fn full_node_is_no_authority() {
+		let run = parse("dgcs node --chain local");
+		assert!(matches!(role(full_node(&run).expect("no such flag is given")), Role::Full));
+	}
+
+	#[test]
+	fn full_node_refuses_masternode_flags() {
+		for flag in ["--alice", "--two", "--validator", "--force-authoring", "--dev"] {
+			let error = full_node(&parse(&format!("dgcs node {flag}")))
+				.err()
+				.unwrap_or_else(|| panic!("{flag} makes a masternode"))
+				.to_string();
+			assert!(error.contains(&format!("dgcs masternode {flag}")), "{error}");
+		}
+	}
+}

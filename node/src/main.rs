@@ -1,0 +1,37 @@
+#![doc = include_str!("../README.md")]
+// The errors of `sc-cli` and `sc-service` are large, and each is returned once in a node's life.
+#![allow(clippy::result_large_err)]
+
+mod chain_spec;
+mod cli;
+mod command;
+mod rpc;
+mod service;
+
+use std::{error::Error, process::ExitCode};
+
+fn main() -> ExitCode {
+	match command::run() {
+		Ok(()) => ExitCode::SUCCESS,
+		Err(error) => {
+			eprintln!("Error: {}", with_causes(&error));
+			ExitCode::FAILURE
+		},
+	}
+}
+
+/// The error and what caused it, on one line.
+///
+/// Many errors of the SDK repeat their cause in their own text: such a cause is left out.
+fn with_causes(error: &dyn Error) -> String {
+	let mut text = error.to_string();
+	let mut cause = error.source();
+	while let Some(error) = cause {
+		let next = error.to_string();
+		if !text.contains(&next) {
+			text = format!("{text}: {next}");
+		}
+		cause = error.source();
+	}
+	text
+}

@@ -1,0 +1,232 @@
+//! The runtime API that the node's `dgcs_*` JSON-RPC reads through, and the views it returns.
+
+use alloc::vec::Vec;
+use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use frame_support::{traits::ConstU32, BoundedVec};
+use scale_info::TypeInfo;
+use serde::{Deserialize, Serialize};
+use sp_runtime::Permill;
+
+use crate::{
+	BlockNumber, EncryptionKey, Kinds, Price, Settlement, SpecError, TaskId, TaskSpec, WorkBlock,
+};
+
+/// Most work-chain blocks that one call returns.
+pub const MAX_BLOCKS_PER_CALL: u32 = 256;
+
+/// Where a live task stands.
+#[derive(
+	Clone,
+	Copy,
+	Debug,
+	PartialEq,
+	Eq,
+	Encode,
+	Decode,
+	DecodeWithMemTracking,
+	MaxEncodedLen,
+	TypeInfo,
+	Serialize,
+	Deserialize,
+)]
+#[serde(rename_all = "camelCase")]
+pub enum TaskState {
+	/// Waits for its first lease until the block named by `due`.
+	Queued,
+	/// Has until the block named by `due`.
+	Running,
+	/// Cancelled by its owner: no new ranges, those begun are decided. Until `due`.
+	Cancelling,
+}
+
+/// A live task.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskView<AccountId, Balance> {
+	/// Who submitted it.
+	pub owner: AccountId,
+	/// What was asked for.
+	pub spec: TaskSpec<Balance>,
+	/// Where it stands.
+	pub state: TaskState,
+	/// When that state ends by itself.
+	pub due: BlockNumber,
+	/// What one result earns now: the reward of the specification and what was added on top.
+	pub reward: Balance,
+	/// Money still held.
+	pub held: Balance,
+	/// Ranges that were leased at least once.
+	pub begun_ranges: u32,
+	/// Subtasks without a verdict.
+	pub open_subtasks: u32,
+	/// Subtasks with a digest.
+	pub agreed: u32,
+	/// Subtasks without a majority.
+	pub failed: u32,
+	/// Blocks in its work chain.
+	pub height: u32,
+}
+
+/// A task, live or ended.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(clippy::large_enum_variant)] // Returned once per call; boxing would only cost clarity.
+pub enum TaskInfo<AccountId, Balance> {
+	/// In the queue or being computed.
+	Live(TaskView<AccountId, Balance>),
+	/// Settled; this is what is kept.
+	Settled(Settlement<AccountId, Balance>),
+}
+
+/// Where a task waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct QueuePosition {
+	/// The priority bucket; a higher one is served first.
+	pub bucket: u8,
+	/// Entries before it in the same bucket, at the most: some may have ended meanwhile.
+	pub ahead: u64,
+}
+
+/// What the network thinks of a worker.
+#[derive(
+	Clone,
+	Copy,
+	Debug,
+	Default,
+	PartialEq,
+	Eq,
+	Encode,
+	Decode,
+	DecodeWithMemTracking,
+	MaxEncodedLen,
+	TypeInfo,
+	Serialize,
+	Deserialize,
+)]
+#[serde(rename_all = "camelCase")]
+pub enum Standing {
+	/// Gets work.
+	#[default]
+	Good,
+	/// Gets no new work, and may resume from the block named.
+	Suspended {
+		/// The first block in which it may resume.
+		until: BlockNumber,
+	},
+	/// Never gets work again.
+	Blacklisted,
+}
+
+/// What a worker's machine offers.
+#[derive(
+	Clone,
+	Copy,
+	Debug,
+	PartialEq,
+	Eq,
+	Encode,
+	Decode,
+	DecodeWithMemTracking,
+	MaxEncodedLen,
+	TypeInfo,
+	Serialize,
+	Deserialize,
+)]
+#[serde(rename_all = "camelCase")]
+pub struct Capacity {
+	/// Ranges that it can compute at the same time.
+	pub slots: u16,
+	/// Memory for each of them, in MiB.
+	pub memory_mib: u32,
+}
+
+/// A registered worker.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkerView<AccountId, Balance> {
+	/// Who runs it, and where its rewards go.
+	pub operator: AccountId,
+	/// What it has at stake.
+	pub bond: Balance,
+	/// Where range keys are sealed to.
+	pub key: EncryptionKey,
+	/// What it offers.
+	pub capacity: Capacity,
+	/// The kinds that it serves.
+	pub kinds: Kinds,
+	/// Slots that are taken.
+	pub busy: u16,
+	/// Its standing.
+	pub standing: Standing,
+	/// Good results since the last bad one.
+	pub good_run: u32,
+	/// Score of the track "wrong": 100 % is best.
+	pub wrong: Permill,
+	/// Score of the track "silent".
+	pub silent: Permill,
+	/// Score of the track "offline".
+	pub offline: Permill,
+	/// When it was last heard of.
+	pub last_seen: BlockNumber,
+	/// When its bond is free, if it is leaving.
+	pub leaving: Option<BlockNumber>,
+}
+
+/// Where a masternode answers, as text: a URL or a multiaddress.
+pub type ServiceAddress = BoundedVec<u8, ConstU32<128>>;
+
+/// A bonded masternode.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MasternodeView<AccountId, Balance> {
+	/// Its account.
+	pub account: AccountId,
+	/// What it has at stake.
+	pub bond: Balance,
+	/// Where key shares are sealed to.
+	pub key: EncryptionKey,
+	/// Where it answers.
+	pub address: ServiceAddress,
+	/// Whether it authors and votes in the current session.
+	pub active: bool,
+	/// Blocks that it has authored in the current session.
+	pub authored: u32,
+}
+
+/// Why there is no estimate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
+pub enum EstimateError {
+	/// The specification breaks a rule.
+	Invalid(SpecError),
+	/// The price does not fit the balance type.
+	Overflow,
+}
+
+sp_api::decl_runtime_apis! {
+	/// What the `dgcs_*` JSON-RPC reads.
+	pub trait DgcsApi<AccountId, Balance>
+	where
+		AccountId: codec::Codec,
+		Balance: codec::Codec,
+	{
+		/// The task, live or settled. `None`: never submitted, or ended with nothing kept.
+		fn task(task: TaskId) -> Option<TaskInfo<AccountId, Balance>>;
+
+		/// Where the task waits. `None`: not in the queue.
+		fn queue_position(task: TaskId) -> Option<QueuePosition>;
+
+		/// Up to `limit` (at most [`MAX_BLOCKS_PER_CALL`]) blocks of the task's work chain, from
+		/// index `from` on. `None`: the task is not live.
+		fn work_chain(task: TaskId, from: u32, limit: u32) -> Option<Vec<WorkBlock>>;
+
+		/// The worker. `None`: not registered.
+		fn worker(account: AccountId) -> Option<WorkerView<AccountId, Balance>>;
+
+		/// What a task would cost.
+		fn estimate(spec: TaskSpec<Balance>) -> Result<Price<Balance>, EstimateError>;
+
+		/// All bonded masternodes, highest bond first.
+		fn masternodes() -> Vec<MasternodeView<AccountId, Balance>>;
+	}
+}

@@ -1,0 +1,54 @@
+// The benchmarks that need running nodes: scripts/bench-chain.sh builds what they need.
+
+import { spawn } from 'node:child_process';
+import path from 'node:path';
+
+import { until } from '../tests/e2e/lib/chain.mjs';
+import { binary, MASTERNODES, Network } from '../tests/e2e/lib/network.mjs';
+
+/** What a newcomer should wait for at most, in seconds. */
+const START_LIMIT = 15;
+
+const benchmarks = { load, start };
+await benchmarks[process.argv[2]]();
+process.exit();
+
+/** Subtasks decided per second by one masternode, with the load generator beside it. */
+async function load() {
+	const network = new Network('bench-load');
+	try {
+		const pool = ['--pool-limit', '32768', '--pool-kbytes', '131072'];
+		const node = await network.add('alice', ['masternode', '--chain', 'dev', '--alice', ...pool]);
+		await network.start();
+		// Its own connection is all that the load generator needs.
+		await node.api.disconnect();
+		const generator = spawn(
+			path.join(path.dirname(binary()), 'dgcs-bench'),
+			['load', '--url', node.url, '--pid', String(node.child.pid), ...process.argv.slice(3)],
+			{ stdio: ['ignore', 'inherit', 'inherit'] },
+		);
+		process.exitCode = await new Promise((resolve) => generator.once('exit', resolve));
+	} finally {
+		await network.stop();
+	}
+}
+
+/** From nothing to the first block of a local network. */
+async function start() {
+	const network = new Network('bench-start');
+	try {
+		for (const name of MASTERNODES) {
+			await network.add(name, ['masternode', '--chain', 'local', `--${name}`]);
+		}
+		const since = performance.now();
+		await network.start();
+		await until(network.api('alice'), 'the first block', async (api) => {
+			return (await api.rpc.chain.getHeader()).number.toNumber() > 0;
+		});
+		const seconds = (performance.now() - since) / 1000;
+		console.log(`cold start of four masternodes to the first block: ${seconds.toFixed(1)} s`);
+		console.log(`  of the ${START_LIMIT} s that it may take: ${(seconds / START_LIMIT).toFixed(2)}`);
+	} finally {
+		await network.stop();
+	}
+}

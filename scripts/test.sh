@@ -1,0 +1,117 @@
+#!/usr/bin/env bash
+# Everything that has to hold, from the format of the code to a network of masternodes. On a bare
+# machine it installs what is missing first.
+#
+#   scripts/test.sh              all stages
+#   scripts/test.sh unit e2e     these stages: scripts format drift build unit licences e2e
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+readonly STAGES=(scripts format drift build unit licences e2e)
+readonly CARGO_DENY=0.20.2
+
+for stage in "$@"; do
+	case " ${STAGES[*]} " in
+	*" $stage "*) ;;
+	*)
+		printf 'test: error: there is no stage %s; the stages are: %s\n' "$stage" "${STAGES[*]}" >&2
+		exit 2
+		;;
+	esac
+done
+
+scripts/setup.sh
+# shellcheck source=scripts/env.sh
+. scripts/env.sh
+readonly LOGS=$CARGO_TARGET_DIR/test-logs
+mkdir -p "$LOGS"
+
+# Each of these functions is a stage ---------------------------------------------------------
+
+check_scripts() {
+	shellcheck --external-sources scripts/*.sh .ci/run
+	local file
+	for file in scripts/*.mjs tests/e2e/*.mjs tests/e2e/lib/*.mjs; do node --check "$file"; done
+}
+
+check_format() {
+	cargo fmt --all --check
+}
+
+check_drift() {
+	scripts/check-drift.sh
+}
+
+check_build() {
+	without_warnings build build --release --locked --workspace
+}
+
+# Always the whole workspace: with `-p`, cargo would select other features of the dependencies, and
+# build those anew.
+check_unit() {
+	without_warnings unit-build test --release --locked --workspace --no-run
+	cargo test --release --locked --workspace
+}
+
+check_licences() {
+	local tool=$DGCS_CACHE/tools/bin/cargo-deny
+	if [ "$("$tool" --version 2>/dev/null)" != "cargo-deny $CARGO_DENY" ]; then
+		printf 'building cargo-deny (once, a few minutes)\n'
+		# Not with our wrapper: these crates are not ours to lint. What it is built from is of no use
+		# afterwards.
+		env --unset=RUSTC_WORKSPACE_WRAPPER CARGO_TARGET_DIR="$DGCS_CACHE/tools/target" \
+			cargo install --quiet --locked --force --version "$CARGO_DENY" \
+			--root "$DGCS_CACHE/tools" cargo-deny
+		rm -rf "$DGCS_CACHE/tools/target"
+	fi
+	# Some crates write their licence in an old form, which is understood and complained about.
+	"$tool" --locked --log-level error check --hide-inclusion-graph --allow parse-error \
+		bans licenses sources
+	printf 'not checked: security advisories, whose database is no package registry\n'
+}
+
+check_e2e() {
+	if [ -x scripts/build-next-runtime.sh ]; then
+		# Its last line is the path of what it built.
+		DGCS_NEXT_RUNTIME=$(scripts/build-next-runtime.sh | tee /dev/stderr | tail -n1)
+		export DGCS_NEXT_RUNTIME
+	fi
+	node tests/e2e/run.mjs
+}
+
+# ---------------------------------------------------------------------------------------------
+
+# without_warnings NAME CARGO-ARGUMENTS...: a warning of one of our crates is an error. Dependencies
+# have theirs off, and cargo repeats those of crates that it need not build again. `-D warnings`
+# in RUSTFLAGS would do as well, and build the whole tree anew.
+without_warnings() {
+	local log=$LOGS/$1.log
+	shift
+	cargo "$@" --color never 2>&1 | tee "$log"
+	local warned
+	warned=$(grep -E '^warning: .+ generated [0-9]+ warning' "$log") || return 0
+	printf '\nwarnings are errors here:\n%s\n' "$warned" >&2
+	return 1
+}
+
+current=
+finished=()
+report() {
+	local status=$?
+	printf '\n%s\n' "stages:"
+	[ ${#finished[@]} -eq 0 ] || printf '  %s\n' "${finished[@]}"
+	if [ $status -ne 0 ] && [ -n "$current" ]; then
+		printf '  %-10s FAILED\n' "$current"
+	fi
+	exit $status
+}
+trap report EXIT
+
+for current in "${@:-${STAGES[@]}}"; do
+	printf '\n=== %s\n' "$current"
+	began=$SECONDS
+	"check_$current"
+	finished+=("$(printf '%-10s ok %5d s' "$current" $((SECONDS - began)))")
+done
+current=
+printf '\nall is well, in %d s\n' "$SECONDS"

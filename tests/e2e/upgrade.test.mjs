@@ -1,0 +1,78 @@
+// The chain replaces its own runtime while it runs, with a task under way.
+//
+// DGCS_NEXT_RUNTIME names the WASM file of a runtime with a higher `spec_version` and a migration
+// in it; scripts/build-next-runtime.sh builds one.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { after, before, describe, it } from 'node:test';
+
+import { u8aToHex } from '@polkadot/util';
+
+import { account, connect, EventLog, finalizedNumber, only, reached, send, stored, until } from './lib/chain.mjs';
+import { MASTERNODES, startLocal } from './lib/network.mjs';
+import { spec } from './lib/task.mjs';
+import { startWorkers, Worker } from './lib/worker.mjs';
+
+const file = process.env.DGCS_NEXT_RUNTIME;
+const skip = file ? false : 'DGCS_NEXT_RUNTIME is not set: scripts/build-next-runtime.sh builds it';
+if (skip) console.error(`NOT TESTED: runtime upgrade. ${skip}`);
+
+describe('runtime upgrade', () => {
+	/** @type {import('./lib/network.mjs').Network} */
+	let network;
+	/** @type {EventLog} */
+	let log;
+
+	before(async () => {
+		if (skip) return;
+		network = await startLocal('upgrade');
+		log = await EventLog.follow(network.api('alice'));
+	});
+
+	after(async () => {
+		log?.stop();
+		await network?.stop();
+	});
+
+	it('keeps the chain and its tasks going', { skip }, async () => {
+		const api = network.api('alice');
+		const sudo = account('//Alice');
+		const names = ['ann', 'ben', 'cid'];
+		// The votes are half done when the runtime changes: all have committed, nobody reveals.
+		let upgraded;
+		const gate = new Promise((resolve) => (upgraded = resolve));
+		const workers = names.map((name) => {
+			return new Worker(api, log, `//worker//${name}`, { beforeReveal: () => gate });
+		});
+		await startWorkers(api, log, account('//Bob'), workers);
+		const submitted = await send(api, api.tx.tasks.submit(spec({ subtasks: 2 })), account('//Eve'));
+		const { task } = only(submitted.events, 'tasks.Submitted');
+		await Promise.all(workers.map((worker) => worker.take(1)));
+		await log.wait('verdicts.RevealStarted', { task });
+
+		const before = (await stored(api.query.system.lastRuntimeUpgrade())).specVersion;
+		const code = u8aToHex(readFileSync(file));
+		const upgrade = await send(api, api.tx.sudo.sudo(api.tx.system.setCode(code)), sudo);
+		only(upgrade.events, 'system.CodeUpdated');
+		await until(api, 'the new runtime has run', async () => {
+			return (await stored(api.query.system.lastRuntimeUpgrade())).specVersion > before;
+		});
+		await until(api, 'no migration is under way', async () => {
+			return (await stored(api.query.migrations.cursor())) === null;
+		});
+		assert.deepEqual(log.all('migrations.UpgradeFailed'), []);
+
+		// A client that comes now sees the new metadata, and works.
+		const fresh = await connect(network.node('bob').url);
+		assert.ok(fresh.runtimeVersion.specVersion.toNumber() > before);
+		await send(fresh, fresh.tx.system.remark('0x00'), account('//Ferdie'));
+		await fresh.disconnect();
+
+		upgraded();
+		const { data } = await log.wait('tasks.Settled', { task });
+		assert.equal(data.settlement.end, 'Completed');
+		const number = await finalizedNumber(api);
+		await Promise.all(MASTERNODES.map((name) => reached(network.api(name), number + 5)));
+	});
+});
