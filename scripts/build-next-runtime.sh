@@ -22,7 +22,7 @@ grep -q next-runtime "$next/Cargo.toml" || {
 	exit 1
 }
 CARGO_TARGET_DIR="$built/target" \
-	RUSTFLAGS="-C link-arg=--export-table -Clink-arg=--export=__heap_base --cfg substrate_runtime " \
+	RUSTFLAGS="-C link-arg=--export-table -C link-arg=--export=__heap_base -C link-arg=--import-memory --cfg substrate_runtime " \
 	SKIP_WASM_BUILD=1 \
 	cargo rustc --quiet --release --target=wasm32v1-none --manifest-path="$next/Cargo.toml" >&2
 cp "$built/target/wasm32v1-none/release/dgcs_runtime.wasm" "$next/dgcs_runtime_next.wasm"

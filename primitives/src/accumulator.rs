@@ -12,13 +12,14 @@ use mmr::{
 	MMRStoreReadOps, Merge, MMR,
 };
 use scale_info::TypeInfo;
-use sp_core::{Blake2Hasher, H256};
+use sp_core::H256;
+use sp_runtime::traits::BlakeTwo256;
 use sp_io::hashing::blake2_256;
 
 /// Root of the binary Merkle tree over the SCALE encodings of `leaves`, by Blake2-256.
 /// A leaf is never 64 bytes long, so that none can be mistaken for an inner node.
 pub fn merkle_root<Leaf: Encode>(leaves: &[Leaf]) -> H256 {
-	binary_merkle_tree::merkle_root::<Blake2Hasher, _>(leaves.iter().map(Encode::encode))
+	binary_merkle_tree::merkle_root::<BlakeTwo256, _>(leaves.iter().map(Encode::encode))
 }
 
 /// How the mountain range joins two nodes: `blake2_256(0x01 ++ left ++ right)` (the prefix of
