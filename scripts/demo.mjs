@@ -1,11 +1,11 @@
 // The demo itself: scripts/demo.sh builds what it needs, then starts it.
 
-import { mkdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
 
-import { account, balance, EventLog, finalizedNumber, only, rpc, send, until } from '../tests/e2e/lib/chain.mjs';
-import { isFree, MASTERNODES, Network } from '../tests/e2e/lib/network.mjs';
+import { account, balance, EventLog, finalizedNumber, only, rpc, send } from '../tests/e2e/lib/chain.mjs';
+import { isFree, MASTERNODES, startLocal } from '../tests/e2e/lib/network.mjs';
 import { spec } from '../tests/e2e/lib/task.mjs';
 import { startWorkers, Worker } from '../tests/e2e/lib/worker.mjs';
 
@@ -20,10 +20,8 @@ const PORT = 30333;
 const say = (text = '') => console.log(text);
 const dgc = (amount) => `${(Number(amount) / 1e12).toFixed(4)} DGC`;
 
-const network = new Network('demo', {
-	folder: path.join(folder, 'data'),
-	logs: path.join(folder, 'logs'),
-});
+/** @type {import('../tests/e2e/lib/network.mjs').Network} */
+let network;
 
 try {
 	await startNetwork();
@@ -33,28 +31,23 @@ try {
 	console.error(`demo: error: ${error.message}`);
 	process.exitCode = 1;
 } finally {
-	await network.stop();
+	await network?.stop();
 }
 process.exit();
 
 async function startNetwork() {
-	for (let i = 0; i < MASTERNODES.length; i++) {
-		for (const port of [RPC_PORT + i, PORT + i]) {
-			if (await isFree(port)) continue;
-			throw new Error(`port ${port} is taken: end what uses it (another demo?) and start again`);
-		}
+	const ports = MASTERNODES.map((_, i) => ({ port: PORT + i, rpcPort: RPC_PORT + i }));
+	for (const port of ports.flatMap(Object.values)) {
+		if (await isFree(port)) continue;
+		throw new Error(`port ${port} is taken: end what uses it (another demo?) and start again`);
 	}
 	// Every demo starts a new chain.
-	rmSync(network.folder, { recursive: true, force: true });
-	mkdirSync(network.folder, { recursive: true });
-	say(`Starting four masternodes: ${MASTERNODES.join(', ')}. Their logs are in ${network.logs}`);
-	for (const [i, name] of MASTERNODES.entries()) {
-		const args = ['masternode', '--chain', 'local', `--${name}`];
-		await network.add(name, args, { port: PORT + i, rpcPort: RPC_PORT + i });
-	}
-	await network.start();
-	say('They answer. Waiting until they agree on a block …');
-	const number = await until(network.api('alice'), 'a block is final', (api) => finalizedNumber(api));
+	const data = path.join(folder, 'data');
+	const logs = path.join(folder, 'logs');
+	rmSync(data, { recursive: true, force: true });
+	say(`Starting four masternodes: ${MASTERNODES.join(', ')}. Their logs are in ${logs}`);
+	network = await startLocal('demo', { folder: data, logs }, ports);
+	const number = await finalizedNumber(network.api('alice'));
 	say(`Block #${number} is final: more than two thirds of the masternodes have signed it.`);
 }
 

@@ -49,8 +49,9 @@ check_build() {
 # Always the whole workspace: with `-p`, cargo would select other features of the dependencies, and
 # build those anew.
 check_unit() {
-	without_warnings unit-build test --release --locked --workspace --no-run
-	cargo test --release --locked --workspace
+	without_warnings unit-build test --release --locked --workspace --lib --bins --tests --no-run
+	# Not the documentation tests: there is no example in the documentation that is not a test.
+	cargo test --release --locked --workspace --lib --bins --tests
 }
 
 check_licences() {

@@ -13,8 +13,8 @@ use mmr::{
 };
 use scale_info::TypeInfo;
 use sp_core::H256;
-use sp_runtime::traits::BlakeTwo256;
 use sp_io::hashing::blake2_256;
+use sp_runtime::traits::BlakeTwo256;
 
 /// Root of the binary Merkle tree over the SCALE encodings of `leaves`, by Blake2-256.
 /// A leaf is never 64 bytes long, so that none can be mistaken for an inner node.

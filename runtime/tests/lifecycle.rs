@@ -5,12 +5,14 @@
 mod common;
 
 use common::*;
-use dgcs_primitives::{api::Standing, Price, ResultDigest, Settlement, TaskEnd, TaskSpec};
+use dgcs_primitives::{
+	api::Standing, Price, Refusal, ResultDigest, Settlement, TaskEnd, TaskId, TaskSpec,
+};
 use dgcs_runtime::{
-	constants::DGC, AccountId, Balances, Escrow, Runtime, Tasks, Verdicts, Workers,
+	constants::DGC, AccountId, Balances, Escrow, Runtime, System, Tasks, Verdicts, Workers,
 };
 use frame_support::{
-	assert_ok,
+	assert_noop, assert_ok,
 	traits::fungible::{Inspect, InspectHold},
 };
 use sp_core::H256;
@@ -22,11 +24,7 @@ fn workers(count: u32) -> Vec<AccountId> {
 }
 
 /// Everybody takes and votes, block by block, until the task is settled.
-fn run(
-	task: dgcs_primitives::TaskId,
-	workers: &[AccountId],
-	found: Behaviour,
-) -> Settlement<AccountId, u128> {
+fn run(task: TaskId, workers: &[AccountId], found: Behaviour) -> Settlement<AccountId, u128> {
 	for _ in 0..800 {
 		for worker in workers {
 			let _ = Tasks::take(signed(worker), 2);
@@ -41,7 +39,7 @@ fn run(
 	panic!("not settled: {:?}", Tasks::task(task));
 }
 
-fn assert_nothing_left(task: dgcs_primitives::TaskId) {
+fn assert_nothing_left(task: TaskId) {
 	assert_eq!(Tasks::task(task), None);
 	assert_eq!(Verdicts::head(task), None);
 	assert_eq!(Escrow::ledger(task), None);
@@ -83,7 +81,8 @@ fn honest_workers_are_paid_to_the_last_unit() {
 #[test]
 fn a_liar_is_slashed_suspended_and_at_last_blacklisted() {
 	chain().execute_with(|| {
-		let workers = workers(5);
+		// As many as there are replicas, so that the liar is always among them.
+		let workers = workers(3);
 		let liar = workers[0].clone();
 		let lie = |worker: &AccountId, _, digests: Vec<ResultDigest>| {
 			if *worker == liar {
@@ -92,26 +91,29 @@ fn a_liar_is_slashed_suspended_and_at_last_blacklisted() {
 				digests
 			}
 		};
+		let standing = || Workers::worker(liar.clone()).map(|view| view.standing);
+		let one_range = || TaskSpec { subtasks: 4, ..spec() };
 		let bond = Balances::total_balance_on_hold(&liar);
-		let mut suspended = false;
-		for _ in 0..20 {
-			let settlement = run(submit(spec()), &workers, &lie);
-			assert_eq!((settlement.chain.agreed, settlement.chain.failed), (10, 0));
-			let view = Workers::worker(liar.clone());
-			match view.map(|view| view.standing) {
-				Some(Standing::Suspended { .. }) => {
-					suspended = true;
-					blocks(210);
-					let _ = Workers::replenish(signed(&liar));
-					assert_ok!(Workers::resume(signed(&liar)));
-				},
-				Some(Standing::Blacklisted) | None => break,
-				Some(Standing::Good) => (),
-			}
-		}
-		assert!(suspended);
-		assert_eq!(Workers::can_work(liar.clone()), Err(dgcs_primitives::Refusal::Blacklisted));
-		assert!(Balances::total_balance_on_hold(&liar) < bond);
+
+		let settlement = run(submit(one_range()), &workers, &lie);
+		assert_eq!((settlement.chain.agreed, settlement.chain.failed), (4, 0));
+		assert_eq!(settlement.sums.paid, 2 * 4 * spec().reward);
+		let Some(Standing::Suspended { until }) = standing() else {
+			panic!("not suspended: {:?}", standing());
+		};
+		assert_eq!(Balances::total_balance_on_hold(&liar), bond - bond / 10);
+		assert_noop!(Tasks::take(signed(&liar), 1), pallet_tasks::Error::<Runtime>::Suspended);
+
+		// The way back.
+		System::set_block_number(until);
+		assert_ok!(Workers::replenish(signed(&liar)));
+		assert_ok!(Workers::resume(signed(&liar)));
+		assert_eq!(standing(), Some(Standing::Good));
+
+		// And out.
+		run(submit(one_range()), &workers, &lie);
+		assert_eq!(standing(), Some(Standing::Blacklisted));
+		assert_eq!(Workers::can_work(liar.clone()), Err(Refusal::Blacklisted));
 		for worker in &workers[1..] {
 			assert_ok!(Workers::can_work(worker.clone()));
 		}

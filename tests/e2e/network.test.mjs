@@ -5,7 +5,7 @@ import { after, before, describe, it } from 'node:test';
 
 import { u8aToHex } from '@polkadot/util';
 
-import { account, EventLog, finalizedNumber, reached, rpc, send, stored, until } from './lib/chain.mjs';
+import { account, caughtUp, EventLog, finalizedNumber, reached, rpc, send, stored, until } from './lib/chain.mjs';
 import { MASTERNODES, startLocal } from './lib/network.mjs';
 import { MINUTE } from './lib/time.mjs';
 import { digestOf } from './lib/votes.mjs';
@@ -92,9 +92,9 @@ describe('masternodes', () => {
 	/** Starts a node that knows one other, makes keys on it, registers them, bonds. */
 	async function join(name) {
 		const who = accounts[name];
-		const node = await network.add(name, ['masternode', '--chain', 'local', '--name', name]);
+		const node = await network.add(name, ['--name', name]);
 		const api = await node.start(['--bootnodes', network.node('alice').address]);
-		await reached(api, await finalizedNumber(network.api('alice')));
+		await caughtUp(api, network.api('alice'));
 
 		const bond = BigInt(api.consts.masternodes.minBond.toString());
 		const address = `http://127.0.0.1:${node.rpcPort}`;
@@ -132,7 +132,7 @@ describe('masternodes', () => {
 		const charlies = await bond('charlie');
 
 		await send(alice, alice.tx.masternodes.leave(), accounts.charlie);
-		const twin = await network.add('dave-twin', ['masternode', '--chain', 'local', '--dave']);
+		const twin = await network.add('dave-twin', ['--dave']);
 		await twin.start(network.peers(twin));
 		const who = accounts.dave.address;
 		const slashed = await log.wait('masternodes.Slashed', { who }, { timeout: SESSIONS });

@@ -17,6 +17,8 @@ use super::{error::RpcError, params::FromJson, views::Digits};
 /// Limits of a subtask that nobody has thought about yet. They do not change the price.
 const DEFAULT_LIMITS: SubtaskLimits =
 	SubtaskLimits { time_ms: 60_000, memory_mib: 256, fuel: 10_000_000_000 };
+/// The same for both timeouts, in blocks: a week.
+const DEFAULT_TIMEOUT: u32 = 7 * 24 * 60 * 20;
 
 /// Multicodec of one raw block.
 const RAW: u64 = 0x55;
@@ -153,8 +155,8 @@ impl FromJson for TaskSpec<Balance> {
 			max_replicas: fields.or("maxReplicas", replicas)?,
 			reward: fields.needed("reward")?,
 			limits: fields.or("limits", DEFAULT_LIMITS)?,
-			queue_timeout: fields.or("queueTimeout", u32::MAX)?,
-			run_timeout: fields.or("runTimeout", u32::MAX)?,
+			queue_timeout: fields.or("queueTimeout", DEFAULT_TIMEOUT)?,
+			run_timeout: fields.or("runTimeout", DEFAULT_TIMEOUT)?,
 			selection: fields.or("selection", Selection::Any)?,
 			payout: fields.or("payout", Payout::Pps)?,
 			visibility: fields.or("visibility", Visibility::Private)?,
@@ -236,10 +238,20 @@ impl Fields {
 }
 
 /// Which field of `spec` breaks a rule, and what the rule is.
+///
+/// Some limits are constants of the chain, which may change with a runtime upgrade: those are named
+/// as wallets show them, and not repeated here.
 pub fn refusal(error: SpecError, spec: &TaskSpec<Balance>) -> RpcError {
 	let SubtaskLimits { time_ms, memory_mib, fuel } = spec.limits;
 	let (field, rule, got) = match error {
-		SpecError::Subtasks => ("subtasks", format!("1 to {MAX_SUBTASKS}"), json!(spec.subtasks)),
+		SpecError::Subtasks => (
+			"subtasks",
+			format!(
+				"1 to {MAX_SUBTASKS}, and no more than `runTimeout` times the constant \
+				 `tasks.maxDecidedPerBlock`"
+			),
+			json!(spec.subtasks),
+		),
 		SpecError::RangeSize => {
 			("rangeSize", format!("1 to {MAX_RANGE_SIZE}"), json!(spec.range_size))
 		},
@@ -251,15 +263,22 @@ pub fn refusal(error: SpecError, spec: &TaskSpec<Balance>) -> RpcError {
 			),
 			json!({ "replicas": spec.replicas, "maxReplicas": spec.max_replicas }),
 		),
-		SpecError::Reward => ("reward", "more than 0".into(), json!(spec.reward.to_string())),
+		SpecError::Reward => (
+			"reward",
+			"more than 0 and at least the constant `tasks.minReward`".into(),
+			json!(spec.reward.to_string()),
+		),
 		SpecError::Limits => (
 			"limits",
 			format!("more than 0 each, and `memoryMib` at most {MAX_MEMORY_MIB}"),
 			json!({ "timeMs": time_ms, "memoryMib": memory_mib, "fuel": fuel.to_string() }),
 		),
 		SpecError::Timeout => (
-			"queueTimeout",
-			"more than 0, and so must `runTimeout`".into(),
+			"runTimeout",
+			"at least what a range with its vote takes (`rangeSize` times `limits.timeMs`, and the \
+			 constants `tasks.leaseSlack` and `tasks.votePeriod`) and at most \
+			 `tasks.maxRunTimeout`; `queueTimeout` from 1 to `tasks.maxQueueTimeout`"
+				.into(),
 			json!({ "queueTimeout": spec.queue_timeout, "runTimeout": spec.run_timeout }),
 		),
 		SpecError::Window => (
@@ -344,7 +363,7 @@ mod tests {
 			("replicas", json!(4)),
 			("reward", json!("0")),
 			("limits", json!({ "memoryMib": MAX_MEMORY_MIB + 1 })),
-			("queueTimeout", json!(0)),
+			("runTimeout", json!(0)),
 			("payout", json!({ "pplns": { "window": 0 } })),
 		] {
 			let mut spec = right.clone();

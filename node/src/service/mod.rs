@@ -8,12 +8,15 @@
 //! | `authoring` | BABE: makes blocks, when this node is a masternode |
 //! | `finality` | GRANDPA: votes when this node is a masternode, follows the votes when not |
 //! | `offchain` | the runtime's offchain workers |
+//!
+//! `seal` is what it takes for a double author to be slashed.
 
 mod authoring;
 mod finality;
 mod full;
 mod offchain;
 mod partial;
+mod seal;
 
 use std::sync::Arc;
 

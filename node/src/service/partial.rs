@@ -10,7 +10,10 @@ use sc_telemetry::{Telemetry, TelemetryWorker};
 use sc_transaction_pool_api::OffchainTransactionPoolFactory;
 use sp_consensus_babe::{inherents::BabeCreateInherentDataProviders, SlotDuration};
 
-use super::{Block, FullBackend, FullClient, HostFunctions, Pool, SelectChain};
+use super::{
+	seal::{SealOff, SealOn},
+	Block, FullBackend, FullClient, HostFunctions, Pool, SelectChain,
+};
 
 /// At least one justification is stored in so many blocks, for those who prove finality or join by
 /// warp sync: 26 minutes at three seconds a block.
@@ -28,12 +31,14 @@ pub type PartialComponents = sc_service::PartialComponents<
 
 pub(super) type GrandpaImport = GrandpaBlockImport<FullBackend, Block, FullClient, SelectChain>;
 
-pub(super) type BabeImport = BabeBlockImport<
-	Block,
-	FullClient,
-	GrandpaImport,
-	BabeCreateInherentDataProviders<Block>,
-	SelectChain,
+pub(super) type BabeImport = SealOn<
+	BabeBlockImport<
+		Block,
+		FullClient,
+		SealOff<GrandpaImport>,
+		BabeCreateInherentDataProviders<Block>,
+		SelectChain,
+	>,
 >;
 
 /// The ends of BABE and GRANDPA that a running node ties together.
@@ -105,13 +110,14 @@ pub fn new_partial(config: &Configuration) -> Result<PartialComponents, Error> {
 	let inherents = create_inherents(slot_duration);
 	let (block_import, babe_link) = sc_consensus_babe::block_import(
 		babe_config,
-		grandpa_import.clone(),
+		SealOff(grandpa_import.clone()),
 		client.clone(),
 		inherents.clone(),
 		select_chain.clone(),
 		// The way by which a double author is reported to the runtime, and slashed.
 		OffchainTransactionPoolFactory::new(transaction_pool.clone()),
 	)?;
+	let block_import = SealOn(block_import);
 	let (import_queue, babe_worker) = sc_consensus_babe::import_queue(ImportQueueParams {
 		link: babe_link.clone(),
 		block_import: block_import.clone(),

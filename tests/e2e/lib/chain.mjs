@@ -61,8 +61,9 @@ export function plain(codec) {
 	return codec.toString();
 }
 
+/** polkadot.js adds an underscore to names that its own objects have, such as `hash`. */
 function fields(names, values) {
-	return Object.fromEntries(names.map((name, i) => [name, plain(values[i])]));
+	return Object.fromEntries(names.map((name, i) => [camel(name).replace(/_$/, ''), plain(values[i])]));
 }
 
 /** An event with its fields by name. */
@@ -73,7 +74,7 @@ function plainEvent(block, { event }) {
 		block,
 		pallet: section,
 		name: method,
-		data: names ? fields(names.map(camel), [...data]) : [...data].map(plain),
+		data: names ? fields(names, [...data]) : [...data].map(plain),
 	};
 }
 
@@ -260,6 +261,18 @@ export async function until(api, what, check, milliseconds = SOON) {
 export function reached(api, number, milliseconds) {
 	const check = (_, header) => header.number.toNumber() >= number;
 	return until(api, `block #${number} is final`, check, milliseconds);
+}
+
+/**
+ * Waits until a node that was just started has what another one has, and takes transactions.
+ * @param {ApiPromise} api
+ * @param {ApiPromise} other
+ */
+export async function caughtUp(api, other) {
+	await reached(api, await finalizedNumber(other));
+	// While a node is behind, its pool checks transactions against a block of long ago.
+	await until(api, 'the node is not behind', async () => !(await api.rpc.system.health()).isSyncing.isTrue);
+	await reached(api, (await finalizedNumber(api)) + 2);
 }
 
 /** All events of finalised blocks from now on, in order, each block once. */

@@ -3,17 +3,18 @@
 // Networks do not find each other, though all `local` chains have the same first block: mDNS is
 // off, and a node only knows the addresses that it is given.
 
-import { spawn } from 'node:child_process';
-import { createWriteStream, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { execFile, spawn } from 'node:child_process';
+import { createWriteStream, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
 
 import { stringToU8a, u8aConcat, u8aToHex } from '@polkadot/util';
 import { base58Encode, blake2AsU8a, ed25519PairFromSeed } from '@polkadot/util-crypto';
 
-import { connect, finalizedNumber, until } from './chain.mjs';
+import { connect, finalizedNumber, SOON, until } from './chain.mjs';
 import { deadline, MINUTE } from './time.mjs';
 
 /** Those of the `local` chain, in the order of their well-known names. */
@@ -104,7 +105,7 @@ export class Node {
 		const ended = this.exited.then((how) => {
 			throw new Error(`node ${this.name} ${how}; its log is ${this.log}\n${last.join('\n')}`);
 		});
-		await deadline(Promise.race([answers, ended]), MINUTE, `node ${this.name} to answer RPC`);
+		await deadline(Promise.race([answers, ended]), SOON, `node ${this.name} to answer RPC`);
 		ended.catch(() => {}); // From here on its end is no error: whoever waits for it notices.
 		this.api = await connect(this.url);
 		return this.api;
@@ -154,16 +155,29 @@ export class Network {
 	}
 
 	/**
-	 * Adds a node, not yet started.
+	 * Writes down the specification of the chain that its nodes join, with its first state: so that
+	 * this is computed once, and not by every node.
+	 * @param {string} chain
+	 */
+	async specify(chain) {
+		const args = ['export-chain-spec', '--chain', chain, '--raw'];
+		const { stdout } = await promisify(execFile)(binary(), args, { maxBuffer: 2 ** 28 });
+		this.spec = path.join(this.folder, 'spec.json');
+		mkdirSync(this.folder, { recursive: true });
+		writeFileSync(this.spec, stdout);
+	}
+
+	/**
+	 * Adds a masternode, not yet started.
 	 * @param {string} name
-	 * @param {string[]} args the command and its own flags
+	 * @param {string[]} flags that say whose keys it has
 	 * @param {{ port: number, rpcPort: number }} [ports] free ones by default
 	 */
-	async add(name, args, ports) {
+	async add(name, flags, ports) {
 		const { port, rpcPort } = ports ?? { port: await freePort(), rpcPort: await freePort() };
 		const node = new Node({
 			name,
-			args,
+			args: ['masternode', '--chain', this.spec, ...flags],
 			port,
 			rpcPort,
 			folder: path.join(this.folder, name),
@@ -211,14 +225,12 @@ export class Network {
 /**
  * A running network of the four masternodes of the `local` chain, which has finalised a block.
  * @param {string} name of the folder for its logs
+ * @param {object} [options] those of a network
+ * @param {{ port: number, rpcPort: number }[]} [ports] one pair for each; free ones by default
  */
-export async function startLocal(name) {
-	const network = new Network(name);
+export async function startLocal(name, options, ports = []) {
+	const network = await startAll(name, 'local', MASTERNODES, options, ports);
 	try {
-		for (const masternode of MASTERNODES) {
-			await network.add(masternode, ['masternode', '--chain', 'local', `--${masternode}`]);
-		}
-		await network.start();
 		await until(network.api('alice'), 'the first block is final', async (api) => {
 			return (await finalizedNumber(api)) > 0;
 		});
@@ -233,10 +245,17 @@ export async function startLocal(name) {
  * A running network of one masternode: for tests that need a chain, and nothing of consensus.
  * @param {string} name of the folder for its logs
  */
-export async function startDevelopment(name) {
-	const network = new Network(name);
+export function startDevelopment(name) {
+	return startAll(name, 'dev', ['alice']);
+}
+
+async function startAll(name, chain, masternodes, options, ports = []) {
+	const network = new Network(name, options);
 	try {
-		await network.add('alice', ['masternode', '--chain', 'dev', '--alice']);
+		await network.specify(chain);
+		for (const [i, masternode] of masternodes.entries()) {
+			await network.add(masternode, [`--${masternode}`], ports[i]);
+		}
 		await network.start();
 		return network;
 	} catch (error) {

@@ -19,6 +19,8 @@ export function deadline(promise, milliseconds, what) {
 			const text = typeof what === 'function' ? what() : what;
 			reject(new Error(`waited ${milliseconds / SECOND} s in vain for ${text}`));
 		}, milliseconds);
+		// After a test has failed, what it still waited for must not keep the process.
+		timer.unref();
 	});
 	return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
