@@ -18,7 +18,8 @@ async function load() {
 	const network = new Network('bench-load');
 	try {
 		const pool = ['--pool-limit', '32768', '--pool-kbytes', '131072'];
-		const node = await network.add('alice', ['masternode', '--chain', 'dev', '--alice', ...pool]);
+		await network.specify('dev');
+		const node = await network.add('alice', ['--alice', ...pool]);
 		await network.start();
 		// Its own connection is all that the load generator needs.
 		await node.api.disconnect();
@@ -37,8 +38,9 @@ async function load() {
 async function start() {
 	const network = new Network('bench-start');
 	try {
+		await network.specify('local');
 		for (const name of MASTERNODES) {
-			await network.add(name, ['masternode', '--chain', 'local', `--${name}`]);
+			await network.add(name, [`--${name}`]);
 		}
 		const since = performance.now();
 		await network.start();

@@ -60,15 +60,7 @@ async function runTask() {
 	say('Three workers register. Here they are accounts that a script votes with: it computes nothing,');
 	say('and does on the chain just what a worker does. Each puts a bond at stake.');
 	const names = ['ann', 'ben', 'cid'];
-	const workers = names.map((name) => {
-		return new Worker(api, log, `//worker//${name}`, {
-			slots: 2,
-			onAction: ({ what, range }) => {
-				const did = what === 'commit' ? 'committed to its results for' : 'revealed its results for';
-				say(`  ${name} ${did} range ${range}, free of charge`);
-			},
-		});
-	});
+	const workers = names.map((name) => new Worker(api, log, `//worker//${name}`, { slots: 2 }));
 	await startWorkers(api, log, account('//Bob'), workers);
 	const nameOf = Object.fromEntries(workers.flatMap((worker, i) => [
 		[worker.address, names[i]],
@@ -110,6 +102,12 @@ function tell(log, task, nameOf) {
 	const words = {
 		'tasks.Leased': ({ range, worker, until }) => {
 			return `  range ${range} leased to ${nameOf[worker]}, until block #${until}`;
+		},
+		'verdicts.Committed': ({ range, worker }) => {
+			return `  ${nameOf[worker]} committed to its results for range ${range}, free of charge`;
+		},
+		'verdicts.Revealed': ({ range, worker }) => {
+			return `  ${nameOf[worker]} revealed its results for range ${range}, free of charge`;
 		},
 		'verdicts.RevealStarted': ({ range }) => `  all have committed to range ${range}: now they reveal`,
 		'verdicts.Decided': ({ range, agreed, index, hash }) => {

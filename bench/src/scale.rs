@@ -5,9 +5,14 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use dgcs_primitives::{Digests, RangeIndex, Round, TaskId, TaskSpec};
-use dgcs_runtime::{AccountId, Tasks, Verdicts};
+use dgcs_runtime::{AccountId, Runtime, Tasks, Verdicts};
 
 use crate::chain;
+
+/// Subtasks that are voted on together.
+const RANGE: u32 = 10;
+/// Seats that each worker asks for at first.
+const SEATS: u16 = 16;
 
 /// Options of the scale benchmark.
 #[derive(Debug, Args)]
@@ -90,12 +95,13 @@ fn measure(
 		let idle = TaskSpec {
 			limits: dgcs_primitives::SubtaskLimits { memory_mib: 4096, ..chain::spec().limits },
 			reward: dgcs_runtime::constants::MICRO,
-			queue_timeout: 1_000_000,
+			queue_timeout: 800_000,
 			..chain::spec()
 		};
 		for _ in 0..state {
 			chain::submit(idle.clone());
 		}
+		chain::next_block_unchecked();
 		chain::state_bytes()
 	});
 	ext.commit_all().map_err(|error| Error(format!("the state can't be written: {error}")))?;
@@ -122,7 +128,7 @@ fn timed<R>(into: &mut Vec<Duration>, f: impl FnOnce() -> R) -> R {
 fn life(subtasks: u32, times: &mut Times) -> Result<(), Error> {
 	let spec = TaskSpec {
 		subtasks,
-		range_size: 10,
+		range_size: RANGE,
 		replicas: 3,
 		max_replicas: 3,
 		run_timeout: 10_000,
@@ -130,34 +136,58 @@ fn life(subtasks: u32, times: &mut Times) -> Result<(), Error> {
 	};
 	let task: TaskId = timed(&mut times.submit, || chain::submit(spec));
 	let workers: Vec<AccountId> = (1..=3).map(chain::account).collect();
-	// As many as the window of open seats has, so that every range that is begun is full.
-	let ranges = subtasks.div_ceil(10).min(16);
+	// What is leased first is all that there will be: the rest is cancelled.
 	let since = Instant::now();
 	for worker in &workers {
-		let _ = Tasks::take(chain::signed(worker), ranges as u16);
+		let _ = Tasks::take(chain::signed(worker), SEATS);
 	}
 	(0..3).for_each(|_| chain::next_block_unchecked());
-	times.lease.push(since.elapsed() / (3 * ranges));
+	let leased = pallet_verdicts::Ranges::<Runtime>::iter_prefix_values(task)
+		.map(|range| range.seats.len() as u32)
+		.sum::<u32>();
+	times.lease.push(since.elapsed() / leased.max(1));
+	let _ = Tasks::cancel(chain::signed(&chain::owner()), task);
 
-	for range in (0..ranges).map(RangeIndex) {
-		let digests = Digests::truncate_from(chain::honest(task, range, 10));
+	for _ in 0..50 {
+		vote(task, &workers, times);
+		if Tasks::task(task).is_some_and(|task| task.finished) {
+			let origin = chain::signed(&chain::owner());
+			let _ = timed(&mut times.settle, || Tasks::settle(origin, task));
+			(0..3).for_each(|_| chain::next_block_unchecked());
+			return match Tasks::settlement(task) {
+				Some(_) => Ok(()),
+				None => Err(Error(format!("task {task} is finished and can't be settled"))),
+			};
+		}
+		// The seats that are still open in the ranges that were begun.
 		for worker in &workers {
+			let _ = Tasks::take(chain::signed(worker), 1);
+		}
+		(0..3).for_each(|_| chain::next_block_unchecked());
+	}
+	Err(Error(format!("not finished: {:?}", Tasks::task(task))))
+}
+
+/// Commits and reveals wherever a worker has a seat that wants it.
+fn vote(task: TaskId, workers: &[AccountId], times: &mut Times) {
+	let ranges: Vec<RangeIndex> =
+		pallet_verdicts::Ranges::<Runtime>::iter_key_prefix(task).collect();
+	for range in ranges {
+		let digests = Digests::truncate_from(chain::honest(task, range, RANGE));
+		for worker in workers {
 			let commitment = chain::commitment(task, range, Round(0), worker, &digests);
 			let origin = chain::signed(worker);
-			let _ = timed(&mut times.commit, || Verdicts::commit(origin, task, range, commitment));
+			let since = Instant::now();
+			if Verdicts::commit(origin, task, range, commitment).is_ok() {
+				times.commit.push(since.elapsed());
+			}
 		}
-		for worker in &workers {
+		for worker in workers {
 			let (origin, digests) = (chain::signed(worker), digests.clone());
-			let _ = timed(&mut times.reveal, || {
-				Verdicts::reveal(origin, task, range, digests, chain::SALT)
-			});
+			let since = Instant::now();
+			if Verdicts::reveal(origin, task, range, digests, chain::SALT).is_ok() {
+				times.reveal.push(since.elapsed());
+			}
 		}
-	}
-	let _ = Tasks::cancel(chain::signed(&chain::owner()), task);
-	let _ = timed(&mut times.settle, || Tasks::settle(chain::signed(&chain::owner()), task));
-	(0..4).for_each(|_| chain::next_block_unchecked());
-	match Tasks::settlement(task) {
-		Some(_) => Ok(()),
-		None => Err(Error(format!("not settled: {:?}", Tasks::task(task)))),
 	}
 }

@@ -101,6 +101,10 @@ fn hide_masternode_flag(arg: clap::Arg) -> clap::Arg {
 }
 
 /// The SDK's own help for `--chain` names chains that we do not have.
+fn describe_chains(command: clap::Command) -> clap::Command {
+	command.mut_args(describe_chain).mut_subcommands(describe_chains)
+}
+
 fn describe_chain(arg: clap::Arg) -> clap::Arg {
 	if arg.get_id() == "chain" {
 		arg.help(CHAIN_HELP).long_help(CHAIN_HELP)
@@ -153,7 +157,7 @@ impl SubstrateCli for Cli {
 				"`dgcs --help` shows examples, `dgcs COMMAND --help` all flags of a command.",
 			)
 			.propagate_version(true)
-			.mut_subcommands(|command| command.mut_args(describe_chain))
+			.mut_subcommands(describe_chains)
 	}
 }
 

@@ -1,6 +1,6 @@
 //! From what was typed to what is run.
 
-use sc_cli::{Result, RunCmd, SubstrateCli};
+use sc_cli::{Error, Result, RunCmd, SubstrateCli};
 use sc_service::{ChainType, Configuration};
 
 use crate::{
@@ -53,9 +53,26 @@ pub fn run() -> Result<()> {
 }
 
 fn run_node(cli: &Cli, run: &RunCmd) -> Result<()> {
-	cli.create_runner(run)?.run_node_until_exit(|config| async move {
-		service::new_full(author_when_alone(config)).map_err(sc_cli::Error::Service)
+	let runner = cli.create_runner(run).map_err(|error| explain(error, run))?;
+	runner.run_node_until_exit(|config| async move {
+		service::new_full(author_when_alone(config)).map_err(Error::Service)
 	})
+}
+
+/// Says in our commands what the SDK says in its own.
+fn explain(error: Error, run: &RunCmd) -> Error {
+	let Error::NetworkKeyNotFound(path) = error else { return error };
+	let chain = run.shared_params.chain.as_deref().unwrap_or("local");
+	let folder = match &run.shared_params.base_path {
+		Some(folder) => format!("--base-path {}", folder.display()),
+		None => "--default-base-path".into(),
+	};
+	Error::Input(format!(
+		"a masternode needs a network identity by which the others find it again, and there is \
+		 none at {}: make it once with `dgcs key generate-node-key --chain {chain} {folder}`, or \
+		 give `--node-key-file`",
+		path.display()
+	))
 }
 
 /// The run flags of a masternode: those given, with the role set.
@@ -83,7 +100,7 @@ fn full_node(run: &RunCmd) -> Result<&RunCmd> {
 	} else {
 		return Ok(run);
 	};
-	Err(sc_cli::Error::Input(format!(
+	Err(Error::Input(format!(
 		"`{flag}` is for masternodes: run `dgcs masternode {flag}`, or leave it out (`dgcs node \
 		 --chain dev` follows a development chain that runs elsewhere)"
 	)))
@@ -123,6 +140,14 @@ mod tests {
 	fn well_known_keys_need_no_network_identity() {
 		let run = masternode(&parse("dgcs masternode --chain local --bob"));
 		assert!(run.network_params.node_key_params.unsafe_force_node_key_generation);
+	}
+
+	#[test]
+	fn missing_network_identity_says_how_to_make_one() {
+		let run = parse("dgcs masternode --chain net.json --base-path /data");
+		let error = explain(Error::NetworkKeyNotFound("/data/key".into()), &run).to_string();
+		let command = "dgcs key generate-node-key --chain net.json --base-path /data";
+		assert!(error.contains("/data/key") && error.contains(command), "{error}");
 	}
 
 	#[test]

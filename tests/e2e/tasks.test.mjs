@@ -117,7 +117,7 @@ describe('tasks', () => {
 		assert.equal(raw.parent, `0x${'00'.repeat(32)}`);
 		assert.deepEqual(
 			chain.blocks[0].verdicts.map(({ subtask, digest }) => [subtask, digest]),
-			[0, 1].map((i) => [2 * first.data.range + i, truth(task, first.data.range, 0, i)]),
+			[0, 1].map((i) => [2 * first.data.range + i, truth(task, first.data.range, i)]),
 		);
 
 		release();
@@ -133,7 +133,7 @@ describe('tasks', () => {
 			openSubtasks: 0,
 			range: held,
 			verdicts: [0, 1].map((subtask) => {
-				return { subtask, outcome: { Agreed: truth(task, held, 0, subtask) } };
+				return { subtask, outcome: { Agreed: truth(task, held, subtask) } };
 			}),
 			receiptsRoot: receiptsRoot(second.data.receipts),
 		};

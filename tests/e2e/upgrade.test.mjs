@@ -9,7 +9,7 @@ import { after, before, describe, it } from 'node:test';
 
 import { u8aToHex } from '@polkadot/util';
 
-import { account, connect, EventLog, finalizedNumber, only, reached, send, stored, until } from './lib/chain.mjs';
+import { account, connect, EventLog, finalizedNumber, only, reached, rpc, send, stored, until } from './lib/chain.mjs';
 import { MASTERNODES, startLocal } from './lib/network.mjs';
 import { spec } from './lib/task.mjs';
 import { startWorkers, Worker } from './lib/worker.mjs';
@@ -45,7 +45,8 @@ describe('runtime upgrade', () => {
 		const workers = names.map((name) => {
 			return new Worker(api, log, `//worker//${name}`, { beforeReveal: () => gate });
 		});
-		await startWorkers(api, log, account('//Bob'), workers);
+		const idle = new Worker(api, log, '//worker//dan');
+		await startWorkers(api, log, account('//Bob'), [...workers, idle]);
 		const submitted = await send(api, api.tx.tasks.submit(spec({ subtasks: 2 })), account('//Eve'));
 		const { task } = only(submitted.events, 'tasks.Submitted');
 		await Promise.all(workers.map((worker) => worker.take(1)));
@@ -61,7 +62,11 @@ describe('runtime upgrade', () => {
 		await until(api, 'no migration is under way', async () => {
 			return (await stored(api.query.migrations.cursor())) === null;
 		});
-		assert.deepEqual(log.all('migrations.UpgradeFailed'), []);
+		await log.wait('migrations.UpgradeCompleted');
+		assert.deepEqual(log.all('migrations.MigrationFailed'), []);
+		// What the migration does: nobody is absent because the chain was busy with itself.
+		const { lastSeen } = await rpc(api, 'dgcs_worker', idle.address);
+		assert.ok(lastSeen > upgrade.block, `seen in #${lastSeen}, upgraded in #${upgrade.block}`);
 
 		// A client that comes now sees the new metadata, and works.
 		const fresh = await connect(network.node('bob').url);

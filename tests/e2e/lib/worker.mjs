@@ -20,9 +20,9 @@ import { bits, commitment, digestOf } from './votes.mjs';
 
 const COMPUTE = 1;
 
-/** What an honest worker finds for a subtask. */
-export function truth(task, range, round, subtask) {
-	return digestOf('result', task, range, round, subtask);
+/** What an honest worker finds for a subtask, in whatever round it is asked. */
+export function truth(task, range, subtask) {
+	return digestOf('result', task, range, subtask);
 }
 
 export class Worker {
@@ -33,12 +33,11 @@ export class Worker {
 	 * @param {object} [options]
 	 * @param {Conduct} [options.conduct]
 	 * @param {number} [options.slots]
-	 * @param {(action: object) => void} [options.onAction] is told what it did
 	 * @param {(vote: { task: number, range: number }) => unknown} [options.beforeReveal] is awaited
 	 */
 	constructor(api, log, name, options = {}) {
-		const { conduct = 'honest', slots = 1, onAction = () => {}, beforeReveal = () => {} } = options;
-		Object.assign(this, { api, log, name, conduct, slots, onAction, beforeReveal });
+		const { conduct = 'honest', slots = 1, beforeReveal = () => {} } = options;
+		Object.assign(this, { api, log, name, conduct, slots, beforeReveal });
 		this.account = account(name);
 		this.operator = account(`${name}//operator`);
 		/** What it can reveal, by task, range and round. A copycat's are empty. */
@@ -103,7 +102,6 @@ export class Worker {
 			const done = await doIt();
 			if (!done) return;
 			this.actions.push({ what, task, range, ...done });
-			this.onAction({ worker: this, what, task, range });
 		} catch (error) {
 			this.actions.push({ what, task, range, error: error.name, fee: error.fee });
 		}
@@ -149,9 +147,9 @@ export class Worker {
 		return send(this.api, this.api.tx.verdicts.reveal(task, range, digests, salt), this.account);
 	}
 
-	#digest({ task, range, round }, subtask) {
-		if (this.conduct === 'liar') return digestOf('lie', this.name, task, range, round, subtask);
-		return truth(task, range, round, subtask);
+	#digest({ task, range }, subtask) {
+		if (this.conduct === 'liar') return digestOf('lie', this.name, task, range, subtask);
+		return truth(task, range, subtask);
 	}
 
 	/** The vote on a range: round, open subtasks and seats. */
