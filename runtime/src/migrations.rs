@@ -18,7 +18,6 @@ pub type MultiBlock = (rehearsal::ForgiveAbsence,);
 mod rehearsal {
 	use frame_support::{
 		migrations::{MigrationId, SteppedMigration, SteppedMigrationError},
-		traits::Get,
 		weights::WeightMeter,
 	};
 	use pallet_workers::Workers;
