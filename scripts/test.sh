@@ -72,11 +72,8 @@ check_licences() {
 }
 
 check_e2e() {
-	if [ -x scripts/build-next-runtime.sh ]; then
-		# Its last line is the path of what it built.
-		DGCS_NEXT_RUNTIME=$(scripts/build-next-runtime.sh | tee /dev/stderr | tail -n1)
-		export DGCS_NEXT_RUNTIME
-	fi
+	DGCS_NEXT_RUNTIME=$(scripts/build-next-runtime.sh)
+	export DGCS_NEXT_RUNTIME
 	node tests/e2e/run.mjs
 }
 
