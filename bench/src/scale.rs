@@ -149,6 +149,10 @@ fn life(subtasks: u32, times: &mut Times) -> Result<(), Error> {
 	let _ = Tasks::cancel(chain::signed(&chain::owner()), task);
 
 	for _ in 0..50 {
+		// The chain settles what is finished by itself at the end of a block.
+		if Tasks::settlement(task).is_some() {
+			return Ok(());
+		}
 		vote(task, &workers, times);
 		if Tasks::task(task).is_some_and(|task| task.finished) {
 			let origin = chain::signed(&chain::owner());

@@ -26,11 +26,15 @@ describe('masternodes', () => {
 
 	after(() => network?.stop());
 
-	/** Waits until the accounts named, and nobody else, are active. */
+	/**
+	 * Waits until it is final that the accounts named, and nobody else, are active. Before, those
+	 * that were active in their place must not be stopped: they have to sign the change.
+	 */
 	async function active(api, ...names) {
 		const wanted = names.map((name) => accounts[name].address).sort();
-		await until(api, `${names} are active`, async () => {
-			const now = await stored(api.query.session.validators());
+		await until(api, `${names} are active`, async (_, header) => {
+			const at = await api.at(header.hash);
+			const now = await stored(at.query.session.validators());
 			return String(now.sort()) === String(wanted);
 		}, SESSIONS);
 	}
