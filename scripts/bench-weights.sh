@@ -1,27 +1,58 @@
 #!/usr/bin/env bash
-# Measures the weights of our pallets on this machine and writes them to pallets/*/src/weights.rs.
-# Takes about an hour on two cores the first time: the bencher and a runtime with benchmarks are
-# built in a target directory of their own.
+# Measures weights on this machine: of our pallets, to pallets/*/src/weights.rs, and of the database,
+# to runtime/src/db_weight.rs. The first time it builds the bencher, which takes half an hour on two
+# cores, in a target directory of its own.
 #
-#   scripts/bench-weights.sh [PALLET...]      e.g. scripts/bench-weights.sh pallet_tasks
+#   scripts/bench-weights.sh                 everything
+#   scripts/bench-weights.sh tasks database  these: database escrow masternodes tasks verdicts workers
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-source scripts/env.sh
-
-pallets=("$@")
-[[ ${#pallets[@]} -gt 0 ]] ||
-	pallets=(pallet_escrow pallet_masternodes pallet_tasks pallet_verdicts pallet_workers)
-
-export CARGO_TARGET_DIR="$CARGO_TARGET_DIR-benchmarks"
-cargo build --release --manifest-path tools/bencher/Cargo.toml
-cargo build --release -p dgcs-runtime --features runtime-benchmarks
-runtime="$CARGO_TARGET_DIR/release/wbuild/dgcs-runtime/dgcs_runtime.compact.compressed.wasm"
-
-for pallet in "${pallets[@]}"; do
-	"$CARGO_TARGET_DIR/release/dgcs-bencher" \
-		--runtime "$runtime" --genesis-builder runtime --genesis-builder-preset development \
-		--pallet "$pallet" --extrinsic '*' --steps "${STEPS:-20}" --repeat "${REPEAT:-10}" \
-		--template scripts/weights.hbs \
-		--output "pallets/${pallet#pallet_}/src/weights.rs"
-	rustfmt --edition 2021 --config-path rustfmt.toml "pallets/${pallet#pallet_}/src/weights.rs"
+readonly ALL=(database escrow masternodes tasks verdicts workers)
+for name in "$@"; do
+	case " ${ALL[*]} " in
+	*" $name "*) ;;
+	*)
+		printf 'bench: error: there is nothing called %s to measure; there are: %s\n' "$name" "${ALL[*]}" >&2
+		exit 2
+		;;
+	esac
 done
+
+scripts/setup.sh
+# shellcheck source=scripts/env.sh
+. scripts/env.sh
+cargo build --release --locked --workspace
+runtime=$(scripts/build-runtime.sh runtime-benchmarks)
+# A dependency of the bencher would build a runtime of its own, for a mode that is not used.
+SKIP_WASM_BUILD=1 CARGO_TARGET_DIR="$CARGO_TARGET_DIR-benchmarks" \
+	cargo build --release --locked --manifest-path tools/bencher/Cargo.toml
+readonly BENCHER=$CARGO_TARGET_DIR-benchmarks/release/dgcs-bencher
+
+# Entries of the state in which the database is measured: about what 100,000 workers, as many tasks
+# and their owners take.
+readonly ENTRIES=1000000
+
+measure_database() {
+	local at
+	at=$(mktemp -d)
+	"$CARGO_TARGET_DIR/release/dgcs" export-chain-spec --chain dev --raw --output "$at/spec.json"
+	node scripts/fill-state.mjs "$at/spec.json" "$ENTRIES"
+	"$BENCHER" storage --chain "$at/spec.json" --base-path "$at" --database paritydb \
+		--state-version 1 --disable-pov-recorder --batch-size 2000 --keys-limit 200000 \
+		--template-path scripts/db-weight.hbs --weight-path "$at"
+	mv "$at"/*_weights.rs runtime/src/db_weight.rs
+	rm -rf "$at"
+}
+
+# As many steps and repeats as the SDK's own weights are measured with.
+measure_pallet() {
+	"$BENCHER" pallet \
+		--runtime "$runtime" --genesis-builder runtime --genesis-builder-preset local_testnet \
+		--pallet "pallet_$1" --extrinsic '*' --steps "${STEPS:-50}" --repeat "${REPEAT:-20}" \
+		--template scripts/weights.hbs --output "pallets/$1/src/weights.rs"
+}
+
+for name in "${@:-${ALL[@]}}"; do
+	if [ "$name" = database ]; then measure_database; else measure_pallet "$name"; fi
+done
+cargo fmt --all

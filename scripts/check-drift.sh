@@ -34,6 +34,9 @@ for pallet in pallets/*/; do
 		[ -e "$pallet/$file" ] || [ -d "$pallet/${file%.rs}" ] || finding "$pallet/$file is missing"
 	done
 
+	grep --quiet 'measured by .scripts/bench-weights.sh' "$pallet/src/weights.rs" ||
+		finding "$pallet/src/weights.rs was not written by scripts/bench-weights.sh"
+
 	# Every weight was measured, and every measurement is used. What the compiler does check is that
 	# every call has a weight.
 	if [ -f "$pallet/src/weights.rs" ] && [ -f "$pallet/src/benchmarking.rs" ]; then

@@ -12,9 +12,11 @@ use dgcs_primitives::{
 	Visibility,
 };
 use dgcs_runtime::{
+	configs::RuntimeBlockWeights,
 	constants::{DGC, HOURS},
 	AccountId, Hash, RuntimeCall, RuntimeEvent,
 };
+use frame_support::dispatch::DispatchClass;
 use sp_core::H256;
 
 use crate::{
@@ -35,7 +37,7 @@ pub struct Options {
 	#[arg(long, default_value = "ws://127.0.0.1:9944")]
 	url: String,
 	/// How many workers there are.
-	#[arg(long, default_value_t = 60)]
+	#[arg(long, default_value_t = 120)]
 	workers: u32,
 	/// Ranges that each asks for at a time.
 	#[arg(long, default_value_t = 16)]
@@ -65,6 +67,10 @@ struct Generator {
 struct Count {
 	subtasks: u64,
 	votes: u64,
+	/// The weight of transactions, in picoseconds.
+	transactions: u64,
+	/// The weight of hooks, which are the draws for the most part.
+	hooks: u64,
 }
 
 /// Runs the benchmark and prints its ratios.
@@ -91,6 +97,9 @@ pub async fn run(options: Options) -> Result<(), Error> {
 			let hash = generator.node.block_hash(Some(block)).await?;
 			let before = total.subtasks;
 			generator.react(hash, &mut total).await?;
+			let weight = generator.node.weight(hash).await?;
+			total.transactions += weight.get(DispatchClass::Normal).ref_time();
+			total.hooks += weight.get(DispatchClass::Mandatory).ref_time();
 			counts.insert(block, (total, Instant::now()));
 			eprintln!("block {block}: {} subtasks decided", total.subtasks - before);
 		}
@@ -124,11 +133,28 @@ pub async fn run(options: Options) -> Result<(), Error> {
 		"  against BOINC's server, {BOINC:.0} results per second:           {:.1}",
 		3.0 * rate / BOINC
 	);
+	print_limit(first, last, finalised - begun);
 	println!("transactions sent {}, refused by the pool {}", generator.sent, generator.refused);
 	if let Some(pid) = options.pid {
 		println!("memory of the node: {} MB", resident_mb(pid)?);
 	}
 	Ok(())
+}
+
+/// Says how full the blocks were, and so what the rate was limited by.
+fn print_limit(first: &Count, last: &Count, blocks: u32) {
+	let limits = RuntimeBlockWeights::get();
+	let most = limits.max_block.ref_time() as f64 * f64::from(blocks.max(1));
+	let share = |first: u64, last: u64| 100.0 * (last - first) as f64 / most;
+	let transactions = share(first.transactions, last.transactions);
+	let hooks = share(first.hooks, last.hooks);
+	let limit = if transactions + hooks > 90.0 {
+		"the weight of a block"
+	} else {
+		"the workers, who wait for one another (--workers)"
+	};
+	println!("blocks full by weight: {transactions:.0} % transactions, {hooks:.0} % draws and other hooks");
+	println!("  limited by {limit}");
 }
 
 fn resident_mb(pid: u32) -> Result<u64, Error> {

@@ -2,6 +2,7 @@
 
 use codec::Decode;
 use dgcs_runtime::{AccountId, Hash, Nonce, RuntimeEvent};
+use frame_support::{dispatch::PerDispatchClass, weights::Weight};
 use frame_system::EventRecord;
 use jsonrpsee::{
 	async_client::{Client, ClientBuilder},
@@ -89,6 +90,12 @@ impl Node {
 	/// What happened in a block.
 	pub async fn events(&self, block: Hash) -> Result<Vec<EventRecord<RuntimeEvent, Hash>>, Error> {
 		let key = frame_support::storage::storage_prefix(b"System", b"Events");
+		Ok(self.storage(&key, block).await?.unwrap_or_default())
+	}
+
+	/// What a block took by weight.
+	pub async fn weight(&self, block: Hash) -> Result<PerDispatchClass<Weight>, Error> {
+		let key = frame_support::storage::storage_prefix(b"System", b"BlockWeight");
 		Ok(self.storage(&key, block).await?.unwrap_or_default())
 	}
 

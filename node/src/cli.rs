@@ -24,6 +24,10 @@ https://polkadot.js.org/apps and for scripts.";
 const CHAIN_HELP: &str = "Which chain: `dev` (one masternode), `local` (four masternodes, the \
 	default), or the path of a chain specification file";
 
+/// The nodes of a state of 100,000 workers and as many tasks that are in use take less. The SDK's
+/// gigabyte is more than a masternode's memory.
+const TRIE_CACHE_BYTES: &str = "67108864";
+
 /// Flags of [`RunCmd`] that make a node a masternode: they have no meaning for `dgcs node`.
 const MASTERNODE_FLAGS: [&str; 11] = [
 	"alice",
@@ -100,16 +104,17 @@ fn hide_masternode_flag(arg: clap::Arg) -> clap::Arg {
 	}
 }
 
-/// The SDK's own help for `--chain` names chains that we do not have.
-fn describe_chains(command: clap::Command) -> clap::Command {
-	command.mut_args(describe_chain).mut_subcommands(describe_chains)
+/// Where this chain is another than the one that the SDK's flags were made for.
+fn adapt(command: clap::Command) -> clap::Command {
+	command.mut_args(adapt_argument).mut_subcommands(adapt)
 }
 
-fn describe_chain(arg: clap::Arg) -> clap::Arg {
-	if arg.get_id() == "chain" {
-		arg.help(CHAIN_HELP).long_help(CHAIN_HELP)
-	} else {
-		arg
+fn adapt_argument(arg: clap::Arg) -> clap::Arg {
+	match arg.get_id().as_str() {
+		// The SDK's own help names chains that we do not have.
+		"chain" => arg.help(CHAIN_HELP).long_help(CHAIN_HELP),
+		"trie_cache_size" => arg.default_value(TRIE_CACHE_BYTES),
+		_ => arg,
 	}
 }
 
@@ -157,7 +162,7 @@ impl SubstrateCli for Cli {
 				"`dgcs --help` shows examples, `dgcs COMMAND --help` all flags of a command.",
 			)
 			.propagate_version(true)
-			.mut_subcommands(describe_chains)
+			.mut_subcommands(adapt)
 	}
 }
 

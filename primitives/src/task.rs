@@ -163,7 +163,8 @@ pub enum Payout {
 	/// Pay per share: a winner gets the reward of each of its results at the verdict.
 	Pps,
 	/// Pay per last N shares: each verdict's reward is shared over the last `window` credits
-	/// (one credit is one worker's results in one verdict). 1 to [`MAX_PPLNS_WINDOW`].
+	/// (one credit is one worker's results in one verdict). At least the task's most replicas, so
+	/// that a verdict never forgets one of its own winners, and at most [`MAX_PPLNS_WINDOW`].
 	Pplns {
 		/// How many credits are remembered.
 		window: u32,
@@ -258,8 +259,10 @@ pub enum SpecError {
 	Limits,
 	/// A timeout is 0.
 	Timeout,
-	/// The PPLNS window is 0 or above [`MAX_PPLNS_WINDOW`].
+	/// The PPLNS window is below `max_replicas` or above [`MAX_PPLNS_WINDOW`].
 	Window,
+	/// The chain has no rules for tasks of this kind.
+	Kind,
 }
 
 impl<Balance: PartialEq + Default> TaskSpec<Balance> {
@@ -281,7 +284,8 @@ impl<Balance: PartialEq + Default> TaskSpec<Balance> {
 		rule(time_ms > 0 && fuel > 0 && (1..=MAX_MEMORY_MIB).contains(&memory_mib), Limits)?;
 		rule(self.queue_timeout > 0 && self.run_timeout > 0, Timeout)?;
 		if let Payout::Pplns { window } = self.payout {
-			rule((1..=MAX_PPLNS_WINDOW).contains(&window), Window)?;
+			let winners = u32::from(self.max_replicas);
+			rule((winners..=MAX_PPLNS_WINDOW).contains(&window), Window)?;
 		}
 		Ok(())
 	}
@@ -377,6 +381,8 @@ mod tests {
 			(|s| s.queue_timeout = 0, Err(Timeout)),
 			(|s| s.run_timeout = 0, Err(Timeout)),
 			(|s| s.payout = Payout::Pplns { window: 0 }, Err(Window)),
+			(|s| s.payout = Payout::Pplns { window: 4 }, Err(Window)),
+			(|s| s.payout = Payout::Pplns { window: 5 }, Ok(())),
 			(|s| s.payout = Payout::Pplns { window: 32 }, Ok(())),
 			(|s| s.payout = Payout::Pplns { window: 33 }, Err(Window)),
 		];

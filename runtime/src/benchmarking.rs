@@ -14,6 +14,9 @@ use crate::{
 	AccountId, Balance, Balances, Runtime, RuntimeOrigin, Tasks, Workers,
 };
 
+impl frame_system_benchmarking::Config for Runtime {}
+impl frame_benchmarking::baseline::Config for Runtime {}
+
 const PURSE: Balance = 1_000_000_000 * DGC;
 
 /// The helper of every pallet that wants one.

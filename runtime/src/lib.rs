@@ -14,6 +14,7 @@ mod apis;
 pub mod benchmarking;
 pub mod configs;
 pub mod constants;
+pub mod db_weight;
 pub mod migrations;
 pub mod presets;
 mod views;

@@ -184,6 +184,7 @@ describe('interface', () => {
 			['dgcs_estimate', [{ subtasks: 1, reward: -1 }], -32602, { parameter: 'spec.reward' }],
 			['dgcs_estimate', [{ subtasks: 0, reward: '1000000' }], -32907, { field: 'subtasks' }],
 			['dgcs_estimate', [{ subtasks: 1, reward: 1, replicas: 2 }], -32907, { field: 'replicas' }],
+			['dgcs_estimate', [{ kind: 'store', subtasks: 1, reward: '1000000' }], -32907, { field: 'kind' }],
 			['dgcs_estimate', [{ subtasks: 9, reward: `${(1n << 128n) - 1n}` }], -32908],
 			['dgcs_masternodes', ['best'], -32602, { parameter: 'at' }],
 			['dgcs_masternodes', [ZERO], -32905],

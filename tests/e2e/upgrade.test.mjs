@@ -1,7 +1,7 @@
 // The chain replaces its own runtime while it runs, with a task under way.
 //
 // DGCS_NEXT_RUNTIME names the WASM file of a runtime with a higher `spec_version` and a migration
-// in it; scripts/build-next-runtime.sh builds one.
+// in it; scripts/build-runtime.sh next-runtime builds one.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -15,7 +15,7 @@ import { spec } from './lib/task.mjs';
 import { startWorkers, Worker } from './lib/worker.mjs';
 
 const file = process.env.DGCS_NEXT_RUNTIME;
-const skip = file ? false : 'DGCS_NEXT_RUNTIME is not set: scripts/build-next-runtime.sh builds it';
+const skip = file ? false : 'DGCS_NEXT_RUNTIME is not set: scripts/build-runtime.sh next-runtime builds it';
 if (skip) console.error(`NOT TESTED: runtime upgrade. ${skip}`);
 
 describe('runtime upgrade', () => {

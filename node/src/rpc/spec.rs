@@ -281,9 +281,15 @@ pub fn refusal(error: SpecError, spec: &TaskSpec<Balance>) -> RpcError {
 				.into(),
 			json!({ "queueTimeout": spec.queue_timeout, "runTimeout": spec.run_timeout }),
 		),
+		SpecError::Kind => {
+			("kind", "\"compute\": the chain has no rules for the others yet".into(), json!(spec.kind))
+		},
 		SpecError::Window => (
 			"payout",
-			format!("\"pps\", or \"pplns\" with a window of 1 to {MAX_PPLNS_WINDOW}"),
+			format!(
+				"\"pps\", or \"pplns\" with a window of {} (`maxReplicas`) to {MAX_PPLNS_WINDOW}",
+				spec.max_replicas
+			),
 			json!(spec.payout),
 		),
 	};

@@ -17,7 +17,6 @@ mod tests;
 #[cfg(any(feature = "try-runtime", feature = "std"))]
 mod try_state;
 mod types;
-#[allow(missing_debug_implementations)]
 pub mod weights;
 
 pub use pallet::*;

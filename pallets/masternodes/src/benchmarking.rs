@@ -165,7 +165,7 @@ mod benchmarks {
 	}
 
 	#[benchmark]
-	fn start_session(o: Linear<0, { T::MaxActive::get() }>) {
+	fn start_session(o: Linear<1, { T::MaxActive::get() }>) {
 		let mut accounts: Vec<T::AccountId> = <T::Session as ValidatorSet<_>>::validators();
 		accounts.extend((0..o).map(|index| account::<T::AccountId>("offender", index, 0)));
 		let offenders: BoundedVec<(T::AccountId, Perbill), T::MaxActive> = accounts

@@ -15,8 +15,8 @@ use sp_staking::{
 };
 
 use crate::{
-	BalanceOf, Candidates, Config, Event, HoldReason, Offenders, Pallet, SlashRecord, Slashed,
-	Unbonding, WeightInfo, LOG_TARGET,
+	Authored, BalanceOf, Candidates, Config, Event, HoldReason, Offenders, Pallet, SlashRecord,
+	Slashed, Unbonding, WeightInfo, LOG_TARGET,
 };
 
 /// `Identification` is of no use: the offender's account says it all.
@@ -93,8 +93,10 @@ impl<T: Config> Pallet<T> {
 		}
 	}
 
-	/// Disables `who` for the rest of this session, and makes a note to do so in the next.
+	/// Disables `who` for the rest of this session, and makes a note to do so in the next. Its share
+	/// of the pot goes to the others, or it would get back a part of its own slash.
 	fn disable(who: &T::AccountId, severity: Perbill) {
+		Authored::<T>::remove(who);
 		T::Session::report_offence(who.clone(), OffenceSeverity(severity));
 		let active = <T::Session as ValidatorSet<T::AccountId>>::validators();
 		if !active.contains(who) {

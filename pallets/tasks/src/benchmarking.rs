@@ -208,18 +208,34 @@ mod benches {
 		assert!(line.is_empty() && !Asking::<T>::contains_key(worker));
 	}
 
+	/// A task that the worker may not have.
+	#[benchmark]
+	fn draw_refusal() {
+		let id = task_in_the_middle::<T>(&owner::<T>());
+		let worker = worker::<T>();
+		let mut offer = T::Workers::offer(&worker).unwrap();
+		offer.memory_mib = 0;
+		let mut cursor = Cursor::begin(None);
+		let probes;
+
+		#[block]
+		{
+			let _first = Pallet::<T>::look(&mut cursor);
+			probes = Pallet::<T>::visit(id, &worker, &offer, &[0; 8]).1;
+		}
+
+		assert_eq!(probes, 0);
+	}
+
 	/// A task of whose window `p` entries are tried; the last one is leased.
 	#[benchmark]
-	fn draw_visit(p: Linear<0, MAX_PROBES>) {
+	fn draw_visit(p: Linear<1, MAX_PROBES>) {
 		let id = task_in_the_middle::<T>(&owner::<T>());
 		let worker = worker::<T>();
 		for _ in 1..p {
 			lease::<T>(id, &worker);
 		}
-		let mut offer = T::Workers::offer(&worker).unwrap();
-		if p == 0 {
-			offer.memory_mib = 0;
-		}
+		let offer = T::Workers::offer(&worker).unwrap();
 		let mut cursor = Cursor::begin(None);
 		let probes;
 

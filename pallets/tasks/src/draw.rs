@@ -206,11 +206,14 @@ impl<T: Config> Pallet<T> {
 				return Walk::Paused;
 			}
 			let Some((id, place)) = Self::look(&mut cursor) else {
-				meter.consume(T::WeightInfo::draw_visit(0));
+				meter.consume(T::WeightInfo::draw_refusal());
 				return Walk::End;
 			};
 			let (seated, probes) = Self::visit(id, &ask.worker, offer, &lot);
-			meter.consume(T::WeightInfo::draw_visit(probes));
+			meter.consume(match probes {
+				0 => T::WeightInfo::draw_refusal(),
+				_ => T::WeightInfo::draw_visit(probes),
+			});
 			match seated {
 				Ok(()) => {
 					if !Self::is_queued(id) {

@@ -291,7 +291,7 @@ pub mod pallet {
 		LimitsOutOfRange,
 		/// A timeout is 0 or above the chain's limit.
 		TimeoutOutOfRange,
-		/// The PPLNS window is 0 or above the limit.
+		/// The PPLNS window is below the most replicas, or above 32. Choose one between.
 		WindowOutOfRange,
 		/// The chain has no rules for tasks of this kind.
 		KindNotSupported,

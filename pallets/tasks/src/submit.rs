@@ -20,10 +20,8 @@ use crate::{
 /// Why a specification is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unfit {
-	/// It breaks a rule of its own.
+	/// It breaks a rule that has to do with one field.
 	Spec(SpecError),
-	/// The chain has no rules for its kind.
-	KindNotSupported,
 	/// Its reward is below the chain's least.
 	RewardTooLow,
 	/// Not even one range can be leased and decided on in its run timeout.
@@ -44,7 +42,7 @@ impl<T: Config> From<Unfit> for Error<T> {
 			Unfit::Spec(SpecError::Limits) => Error::LimitsOutOfRange,
 			Unfit::Spec(SpecError::Timeout) => Error::TimeoutOutOfRange,
 			Unfit::Spec(SpecError::Window) => Error::WindowOutOfRange,
-			Unfit::KindNotSupported => Error::KindNotSupported,
+			Unfit::Spec(SpecError::Kind) => Error::KindNotSupported,
 			Unfit::DeadlineTooShort => Error::DeadlineTooShort,
 			Unfit::TooManySubtasks => Error::TooManySubtasks,
 			Unfit::PriceOverflow => Error::PriceOverflow,
@@ -65,27 +63,22 @@ impl<T: Config> Pallet<T> {
 		ensure!(Self::time_needed(spec) <= spec.run_timeout, Unfit::DeadlineTooShort);
 		let decidable = spec.run_timeout.saturating_mul(T::MaxDecidedPerBlock::get());
 		ensure!(spec.subtasks <= decidable, Unfit::TooManySubtasks);
-		ensure!(T::Kinds::contains(&spec.kind), Unfit::KindNotSupported);
+		ensure!(T::Kinds::contains(&spec.kind), Unfit::Spec(SpecError::Kind));
 		Price::of(spec, T::Escrow::masternode_share()).ok_or(Unfit::PriceOverflow)
 	}
 
-	/// What a task would cost. A kind that the chain has no rules for has its price as well: that
-	/// it can't be submitted yet is no fault of the specification.
+	/// What a task would cost.
 	pub(crate) fn do_estimate(
 		spec: &TaskSpec<T::Balance>,
 	) -> Result<Price<T::Balance>, EstimateError> {
-		Self::check(spec).or_else(|unfit| {
-			Err(EstimateError::Invalid(match unfit {
+		Self::check(spec).map_err(|unfit| {
+			EstimateError::Invalid(match unfit {
 				Unfit::Spec(error) => error,
 				Unfit::RewardTooLow => SpecError::Reward,
 				Unfit::DeadlineTooShort => SpecError::Timeout,
 				Unfit::TooManySubtasks => SpecError::Subtasks,
-				Unfit::PriceOverflow => return Err(EstimateError::Overflow),
-				Unfit::KindNotSupported => {
-					let price = Price::of(spec, T::Escrow::masternode_share());
-					return price.ok_or(EstimateError::Overflow);
-				},
-			}))
+				Unfit::PriceOverflow => return EstimateError::Overflow,
+			})
 		})
 	}
 

@@ -5,7 +5,7 @@ use dgcs_primitives::{MAX_RANGE_SIZE, MAX_REPLICAS};
 
 use crate::{
 	pallet::{Closing, Config, Heads, Pallet, Ranges},
-	types::{after, Head, Range, Seat, SeatState},
+	types::{after, Head, RangeVote, Seat, SeatState},
 };
 
 impl<T: Config> Judge<T::AccountId> for Pallet<T> {
@@ -26,7 +26,7 @@ impl<T: Config> Judge<T::AccountId> for Pallet<T> {
 		if !fits || !Heads::<T>::contains_key(task) {
 			return Err(SeatError::NoOpenSeat);
 		}
-		let mut range = Ranges::<T>::get(task, index).unwrap_or_else(|| Range::new(terms));
+		let mut range = Ranges::<T>::get(task, index).unwrap_or_else(|| RangeVote::new(terms));
 		if range.seats.iter().any(|seat| seat.operator == *operator || seat.worker == *worker) {
 			return Err(SeatError::AlreadySeated);
 		}

@@ -24,7 +24,7 @@ pub mod weights;
 
 pub use pallet::*;
 pub use types::{
-	Answer, Head, Phase, Range, RangeOf, ReceiptOf, ReceiptsOf, Seat, SeatState, Seats,
+	Answer, Head, Phase, RangeVote, RangeOf, ReceiptOf, ReceiptsOf, Seat, SeatState, Seats,
 	MAX_RECEIPTS, PARKED,
 };
 pub use weights::WeightInfo;
@@ -102,7 +102,7 @@ pub mod pallet {
 	#[pallet::storage]
 	pub type Blocks<T> = StorageDoubleMap<_, Twox64Concat, TaskId, Twox64Concat, u32, WorkBlock>;
 
-	/// What to look at in which block. A range has one entry, at its [`Range::due`].
+	/// What to look at in which block. A range has one entry, at its [`RangeVote::due`].
 	#[pallet::storage]
 	pub type Agenda<T> =
 		StorageDoubleMap<_, Twox64Concat, u32, Twox64Concat, (TaskId, RangeIndex), ()>;

@@ -4,7 +4,7 @@
 use dgcs_primitives::{MAX_RANGE_SIZE, MAX_REPLICAS};
 use frame_support::weights::Weight;
 
-use crate::{Config, Phase, Range, WeightInfo};
+use crate::{Config, Phase, RangeVote, WeightInfo};
 
 /// One step of a vote that a call or `on_idle` carries out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl Step {
 	}
 
 	/// The step that ends the current round of `range`.
-	pub(crate) fn tally_of<AccountId>(range: &Range<AccountId>) -> Self {
+	pub(crate) fn tally_of<AccountId>(range: &RangeVote<AccountId>) -> Self {
 		let seats = range.seats.len() as u32;
 		let mut keys = range.seats.iter().filter_map(|seat| seat.answer());
 		let first = keys.next();
@@ -54,7 +54,7 @@ impl Step {
 	}
 
 	/// What is to be done for `range` in block `now`.
-	pub(crate) fn due<AccountId>(range: &Range<AccountId>, now: u32) -> Self {
+	pub(crate) fn due<AccountId>(range: &RangeVote<AccountId>, now: u32) -> Self {
 		if range.next_due().is_none_or(|due| due > now) {
 			return Step::Rearm;
 		}

@@ -12,7 +12,7 @@ use sp_io::hashing::blake2_256;
 
 use crate::{tally::mask_below, Config};
 
-/// [`Range::due`] of a range that waits for a worker and for nothing else: it has no agenda entry.
+/// [`RangeVote::due`] of a range that waits for a worker and for nothing else: it has no agenda entry.
 pub const PARKED: u32 = u32::MAX;
 
 /// Most receipts of one verdict: one for every seat, and under PPLNS one for every credit that is
@@ -23,7 +23,7 @@ pub const MAX_RECEIPTS: u32 = MAX_REPLICAS as u32 + MAX_PPLNS_WINDOW;
 pub type Seats<AccountId> = BoundedVec<Seat<AccountId>, ConstU32<{ MAX_REPLICAS as u32 }>>;
 
 /// A range as this runtime stores it.
-pub type RangeOf<T> = Range<<T as frame_system::Config>::AccountId>;
+pub type RangeOf<T> = RangeVote<<T as frame_system::Config>::AccountId>;
 
 /// A receipt as this runtime makes it.
 pub type ReceiptOf<T> = Receipt<<T as frame_system::Config>::AccountId, <T as Config>::Balance>;
@@ -165,7 +165,7 @@ impl<AccountId> Seat<AccountId> {
 #[derive(
 	Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
 )]
-pub struct Range<AccountId> {
+pub struct RangeVote<AccountId> {
 	/// How the vote goes.
 	pub terms: RangeTerms,
 	/// The current round.
@@ -174,13 +174,13 @@ pub struct Range<AccountId> {
 	pub open: u64,
 	/// What it waits for.
 	pub phase: Phase,
-	/// The block of its agenda entry, never after [`Range::next_due`]; or [`PARKED`].
+	/// The block of its agenda entry, never after [`RangeVote::next_due`]; or [`PARKED`].
 	pub due: u32,
 	/// Everybody who votes or has voted.
 	pub seats: Seats<AccountId>,
 }
 
-impl<AccountId> Range<AccountId> {
+impl<AccountId> RangeVote<AccountId> {
 	/// A range in which nobody sits yet.
 	pub fn new(terms: RangeTerms) -> Self {
 		Self {

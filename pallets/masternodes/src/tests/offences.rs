@@ -35,6 +35,19 @@ fn equivocation_is_slashed_into_the_pot() {
 }
 
 #[test]
+fn offender_has_no_share_of_its_own_slash() {
+	ExtBuilder::default().build_and_execute(|| {
+		author_blocks(1, 5);
+		author_blocks(2, 1);
+		offend(1, 50, 0);
+		let before = [1, 2].map(|who| Balances::free_balance(who));
+		run_to_session(1);
+		assert_eq!(Balances::free_balance(1), before[0]);
+		assert_eq!(Balances::free_balance(2), before[1] + 250);
+	});
+}
+
+#[test]
 fn offender_is_disabled_until_it_is_out_of_the_set() {
 	ExtBuilder::default().active_count(4).build_and_execute(|| {
 		offend(1, 1, 0);

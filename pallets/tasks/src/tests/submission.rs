@@ -104,6 +104,7 @@ fn submit_refuses_zero_and_the_maximum_of_every_number() {
 		(with(|s| s.run_timeout = 31), Error::DeadlineTooShort),
 		(with(|s| s.subtasks = 200_001), Error::TooManySubtasks),
 		(window(0), Error::WindowOutOfRange),
+		(window(4), Error::WindowOutOfRange),
 		(window(u32::MAX), Error::WindowOutOfRange),
 		(with(|s| s.kind = TaskKind::Store), Error::KindNotSupported),
 		(with(|s| s.kind = TaskKind::Host), Error::KindNotSupported),
@@ -140,7 +141,7 @@ fn estimate_says_what_is_wrong() {
 		};
 		let invalid = |error| Err(EstimateError::Invalid(error));
 		assert_eq!(estimate(|_| ()), Ok(5_250));
-		assert_eq!(estimate(|s| s.kind = TaskKind::Store), Ok(5_250));
+		assert_eq!(estimate(|s| s.kind = TaskKind::Store), invalid(SpecError::Kind));
 		assert_eq!(estimate(|s| s.replicas = 2), invalid(SpecError::Replicas));
 		assert_eq!(estimate(|s| s.reward = 1), invalid(SpecError::Reward));
 		assert_eq!(estimate(|s| s.run_timeout = 1), invalid(SpecError::Timeout));

@@ -9,7 +9,7 @@ use dgcs_primitives::{
 use frame_support::{traits::Hooks, weights::Weight};
 use proptest::prelude::*;
 
-use crate::{mock::*, Answers, Blocks, Closing, Head, Heads, Range, Ranges, Seat, SeatState};
+use crate::{mock::*, Answers, Blocks, Closing, Head, Heads, RangeVote, Ranges, Seat, SeatState};
 
 const RANGES: u32 = 3;
 const LEN: u8 = 3;
@@ -169,7 +169,7 @@ impl World {
 
 /// How many ranges hold a slot of the worker.
 fn leases(worker: u64) -> u16 {
-	let holds = |range: &Range<u64>| {
+	let holds = |range: &RangeVote<u64>| {
 		range
 			.seats
 			.iter()
