@@ -14,7 +14,7 @@ use dgcs_runtime::{
 };
 use frame_support::traits::fungible::InspectHold;
 use pallet_verdicts::{Phase, SeatState};
-use proptest::{collection::vec, prelude::*, sample::Index};
+use proptest::{array::uniform7, collection::vec, prelude::*, sample::Index};
 use sp_core::{sr25519::Pair, H256};
 
 use crate::{
@@ -25,6 +25,7 @@ use crate::{
 		spec, SALT,
 	},
 	config, rich,
+	strategies::hash,
 };
 
 /// Keys from which owners, workers and masternodes have theirs.
@@ -59,7 +60,7 @@ enum Action {
 	Take(u32, u16),
 	AllTake(u16),
 	Vote(u32, Finding),
-	AllVote(Finding),
+	AllVote(Box<[Finding; 7]>),
 	Expire(u32, Index, u32),
 	Worker(u32, pallet_workers::Call<Runtime>),
 	Masternode(u32, pallet_masternodes::Call<Runtime>),
@@ -80,7 +81,7 @@ fn action() -> impl Strategy<Value = Action> {
 		3 => (WORKERS, 1..8u16).prop_map(|(who, slots)| Take(who, slots)),
 		5 => (1..5u16).prop_map(AllTake),
 		5 => (WORKERS, finding()).prop_map(|(who, finding)| Vote(who, finding)),
-		6 => finding().prop_map(AllVote),
+		7 => uniform7(finding()).prop_map(|findings| AllVote(Box::new(findings))),
 		1 => (anybody(), task(), 0..4u32).prop_map(|(who, task, range)| Expire(who, task, range)),
 		3 => (WORKERS, worker_call()).prop_map(|(who, call)| Worker(who, call)),
 		2 => (MASTERNODES, masternode_call()).prop_map(|(who, call)| Masternode(who, call)),
@@ -165,17 +166,22 @@ fn registration(operator: u32) -> pallet_workers::Call<Runtime> {
 
 fn masternode_call() -> impl Strategy<Value = pallet_masternodes::Call<Runtime>> {
 	use pallet_masternodes::Call;
-	let key = EncryptionKey(H256::repeat_byte(4));
-	let address = || ServiceAddress::truncate_from(b"http://a".to_vec());
 	prop_oneof![
-		3 => (1_000..9_000u128).prop_map(move |bond| {
-			Call::join { bond: bond * DGC, key, address: address() }
-		}),
+		3 => (1_000..9_000u128).prop_map(|bond| joining(bond * DGC)),
 		1 => amount().prop_map(|amount| Call::bond_more { amount }),
-		1 => Just(()).prop_map(move |()| Call::update { key, address: address() }),
+		1 => hash().prop_map(|key| Call::update { key: EncryptionKey(key), address: address() }),
 		2 => Just(Call::leave {}),
 		1 => MASTERNODES.prop_map(|who| Call::withdraw { who: id(&crate::key(who)) }),
 	]
+}
+
+fn joining(bond: Balance) -> pallet_masternodes::Call<Runtime> {
+	let key = EncryptionKey(H256::repeat_byte(4));
+	pallet_masternodes::Call::join { bond, key, address: address() }
+}
+
+fn address() -> ServiceAddress {
+	ServiceAddress::truncate_from(b"http://a".to_vec())
 }
 
 /// What the people remember, and what was seen of the tasks.
@@ -192,7 +198,10 @@ impl World {
 		OWNERS.chain(WORKERS).chain(MASTERNODES).for_each(|number| drop(rich(number)));
 		for worker in WORKERS {
 			let operator = if worker == OPERATOR + 1 { OPERATOR } else { worker };
-			assert!(attempt(&key(worker), registration(operator)));
+			assert!(does(worker, registration(operator)));
+		}
+		for who in MASTERNODES.skip(1) {
+			assert!(does(who, joining(2_000 * DGC)));
 		}
 		Self::default()
 	}
@@ -211,7 +220,12 @@ impl World {
 			Action::Take(who, slots) => sends(who, Call::take { slots }),
 			Action::AllTake(slots) => WORKERS.for_each(|who| sends(who, Call::take { slots })),
 			Action::Vote(who, finding) => self.vote(who, finding),
-			Action::AllVote(finding) => WORKERS.for_each(|who| self.vote(who, finding)),
+			Action::AllVote(findings) => {
+				// Who has committed may reveal as soon as all others have.
+				for (who, finding) in WORKERS.zip(*findings).chain(WORKERS.zip(*findings)) {
+					self.vote(who, finding);
+				}
+			},
 			Action::Expire(who, task, range) => {
 				let (task, range) = (named(task), RangeIndex(range));
 				sends(who, pallet_verdicts::Call::expire { task, range });
@@ -377,10 +391,10 @@ fn found(task: TaskId, range: RangeIndex, finding: Finding) -> Digests {
 }
 
 proptest! {
-	#![proptest_config(config(50))]
+	#![proptest_config(config(100))]
 
 	#[test]
-	fn whatever_people_do_every_task_ends(actions in vec(action(), 1..60)) {
+	fn whatever_people_do_every_task_ends(actions in vec(action(), 20..150)) {
 		chain().execute_with(|| {
 			let mut world = World::new();
 			actions.into_iter().for_each(|action| world.play(action));
@@ -401,8 +415,7 @@ fn honest_people_complete_a_task() {
 		for _ in 0..4 {
 			world.play(Action::AllTake(1));
 			world.play(Action::Blocks(3));
-			world.play(Action::AllVote(Finding::Right));
-			world.play(Action::AllVote(Finding::Right));
+			world.play(Action::AllVote(Box::new([Finding::Right; 7])));
 		}
 		world.rest();
 		world.account_for_everything();

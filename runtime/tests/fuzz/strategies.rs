@@ -120,7 +120,7 @@ fn range() -> impl Strategy<Value = RangeIndex> {
 	prop_oneof![4 => 0..2u32, 1 => number().prop_map(|index| index as u32)].prop_map(RangeIndex)
 }
 
-fn hash() -> impl Strategy<Value = H256> {
+pub fn hash() -> impl Strategy<Value = H256> {
 	prop_oneof![Just([0; 32]), Just([1; 32]), any::<[u8; 32]>()].prop_map(H256)
 }
 
