@@ -154,7 +154,7 @@ fn forged(who: u32, call: RuntimeCall, damage: &[Damage]) {
 }
 
 proptest! {
-	#![proptest_config(config(500))]
+	#![proptest_config(config(350))]
 
 	#[test]
 	fn whatever_anybody_sends_every_invariant_holds(steps in vec(step(), 1..120)) {

@@ -108,7 +108,7 @@ fn payloads() -> Vec<Vec<u8>> {
 }
 
 proptest! {
-	#![proptest_config(config(100_000))]
+	#![proptest_config(config(70_000))]
 
 	#[test]
 	fn any_bytes_are_read_or_not(bytes in vec(any::<u8>(), 0..600)) {
@@ -141,7 +141,7 @@ proptest! {
 }
 
 proptest! {
-	#![proptest_config(config(10_000))]
+	#![proptest_config(config(7_000))]
 
 	#[test]
 	fn damaged_transactions_are_read_or_not(call in call(), damage in vec(damage(), 1..4)) {
