@@ -391,7 +391,7 @@ fn found(task: TaskId, range: RangeIndex, finding: Finding) -> Digests {
 }
 
 proptest! {
-	#![proptest_config(config(70))]
+	#![proptest_config(config(45))]
 
 	#[test]
 	fn whatever_people_do_every_task_ends(actions in vec(action(), 20..150)) {
