@@ -53,6 +53,7 @@ impl<T: Config> Pallet<T> {
 			let contribution = checked_sum(before, amount)?;
 			ensure!(contribution >= T::MinContribution::get(), Error::<T>::BelowMinimum);
 			ledger.others = checked_sum(ledger.others, amount)?;
+			Self::ensure_free(funder, amount)?;
 			T::Currency::transfer_and_hold(
 				&HoldReason::Task.into(),
 				funder,
@@ -79,9 +80,16 @@ impl<T: Config> Pallet<T> {
 	/// Holds `amount` that is neither frozen nor needed to keep the account alive: payments leave
 	/// by force, so frozen money must not come in, and refunds need an account that can receive.
 	fn hold_free(owner: &T::AccountId, amount: BalanceOf<T>) -> DispatchResult {
-		let free = T::Currency::reducible_balance(owner, Preserve, Polite);
-		ensure!(amount <= free, TokenError::FundsUnavailable);
+		Self::ensure_free(owner, amount)?;
 		T::Currency::hold(&HoldReason::Task.into(), owner, amount)
+	}
+
+	/// Checks first of all that `who` has the money: whoever names more than could ever be, is to
+	/// hear that, and not that the other side can't receive it.
+	fn ensure_free(who: &T::AccountId, amount: BalanceOf<T>) -> DispatchResult {
+		let free = T::Currency::reducible_balance(who, Preserve, Polite);
+		ensure!(amount <= free, TokenError::FundsUnavailable);
+		Ok(())
 	}
 }
 

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, missing_docs, dead_code)]
 
+pub mod blocks;
+pub mod state;
+
 use dgcs_primitives::{
 	api::Capacity, Ballot, Commitment, ContentCodec, ContentId, Digests, EncryptionKey, Kinds,
 	Payout, RangeIndex, ResultDigest, Round, Selection, SubtaskLimits, TaskId, TaskKind, TaskSpec,
@@ -37,14 +40,19 @@ pub fn signed(who: &AccountId) -> RuntimeOrigin {
 
 /// The development preset and block 1.
 pub fn chain() -> sp_io::TestExternalities {
+	let mut ext = genesis();
+	ext.execute_with(|| begin_block(1));
+	ext
+}
+
+/// The development preset alone.
+pub fn genesis() -> sp_io::TestExternalities {
 	let patch = dgcs_runtime::presets::get(&"development".into()).unwrap();
 	let patch = serde_json::from_slice(&patch).unwrap();
 	let mut config = serde_json::to_value(RuntimeGenesisConfig::default()).unwrap();
 	json_patch(&mut config, patch);
 	let config: RuntimeGenesisConfig = serde_json::from_value(config).unwrap();
-	let mut ext = sp_io::TestExternalities::new(config.build_storage().unwrap());
-	ext.execute_with(|| begin_block(1));
-	ext
+	sp_io::TestExternalities::new(config.build_storage().unwrap())
 }
 
 fn json_patch(into: &mut serde_json::Value, patch: serde_json::Value) {

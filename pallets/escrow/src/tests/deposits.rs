@@ -94,6 +94,9 @@ fn add_fails_when_it_must() {
 		assert_noop!(add(TASK, ALICE, 0), Error::<Test>::ZeroAmount);
 		assert_noop!(add(TASK, CAROL, MIN_CONTRIBUTION - 1), Error::<Test>::BelowMinimum);
 		assert_noop!(add(TASK, EVE, 491), TokenError::FundsUnavailable);
+		// Alice could not receive that much, but what matters is that Eve does not have it.
+		let most = Balance::MAX - 1_000;
+		assert_noop!(add(TASK, EVE, most), TokenError::FundsUnavailable);
 		assert_noop!(add(TASK, EVE, Balance::MAX), sp_runtime::ArithmeticError::Overflow);
 		assert_ok!(add(TASK, EVE, 490));
 		close(TASK);
