@@ -1,7 +1,7 @@
 //! Benchmarks of the chain. `scripts/bench-chain.sh` starts what they need and prints the ratios.
 
 mod account;
-#[path = "../../runtime/tests/common/mod.rs"]
+#[path = "../../runtime/tests/common/driver.rs"]
 mod chain;
 mod load;
 mod node;

@@ -10,6 +10,10 @@ mod service;
 
 use std::{error::Error, process::ExitCode};
 
+/// Gives memory back that the C library's allocator would keep for each thread.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
 	match command::run() {
 		Ok(()) => ExitCode::SUCCESS,

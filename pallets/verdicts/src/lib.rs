@@ -24,7 +24,7 @@ pub mod weights;
 
 pub use pallet::*;
 pub use types::{
-	Answer, Head, Phase, RangeVote, RangeOf, ReceiptOf, ReceiptsOf, Seat, SeatState, Seats,
+	Answer, Head, Phase, RangeOf, RangeVote, ReceiptOf, ReceiptsOf, Seat, SeatState, Seats,
 	MAX_RECEIPTS, PARKED,
 };
 pub use weights::WeightInfo;

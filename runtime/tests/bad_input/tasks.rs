@@ -60,6 +60,7 @@ fn wrong_specs() -> Vec<(Change, Error<Runtime>)> {
 		(|s| s.run_timeout = LONGEST + 1, TimeoutOutOfRange),
 		(|s| s.run_timeout = u32::MAX, TimeoutOutOfRange),
 		(|s| s.payout = Payout::Pplns { window: 0 }, WindowOutOfRange),
+		(|s| s.payout = Payout::Pplns { window: u32::from(s.max_replicas) - 1 }, WindowOutOfRange),
 		(|s| s.payout = Payout::Pplns { window: 33 }, WindowOutOfRange),
 		(|s| s.payout = Payout::Pplns { window: u32::MAX }, WindowOutOfRange),
 		(|s| s.kind = TaskKind::Store, KindNotSupported),
@@ -119,7 +120,7 @@ fn the_limits_themselves_are_allowed() {
 		(s.replicas, s.max_replicas) = (3, 3);
 		(s.queue_timeout, s.run_timeout) = (1, 61);
 		(s.limits.time_ms, s.limits.memory_mib, s.limits.fuel) = (1, 1, 1);
-		(s.payout, s.reward) = (Payout::Pplns { window: 1 }, MICRO);
+		(s.payout, s.reward) = (Payout::Pplns { window: 3 }, MICRO);
 	};
 	chain().execute_with(|| {
 		for change in [most, least] {

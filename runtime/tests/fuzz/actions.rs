@@ -112,7 +112,7 @@ fn finding() -> impl Strategy<Value = Finding> {
 fn modest_spec() -> impl Strategy<Value = TaskSpec<Balance>> {
 	let payout = prop_oneof![
 		2 => Just(Payout::Pps),
-		1 => (1..33u32).prop_map(|window| Payout::Pplns { window }),
+		1 => (15..33u32).prop_map(|window| Payout::Pplns { window }),
 	];
 	let visibility = prop_oneof![Just(Visibility::Private), Just(Visibility::Public)];
 	let selection = prop_oneof![9 => Just(Selection::Any), 1 => Just(Selection::Proven)];
