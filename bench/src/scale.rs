@@ -4,14 +4,16 @@
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use dgcs_primitives::{Digests, RangeIndex, Round, TaskId, TaskSpec};
-use dgcs_runtime::{AccountId, Runtime, Tasks, Verdicts};
+use dgcs_primitives::{Digests, RangeIndex, Round, SubtaskLimits, TaskId, TaskSpec};
+use dgcs_runtime::{constants::MICRO, AccountId, Runtime, Tasks, Verdicts};
 
 use crate::chain;
 
 /// Subtasks that are voted on together.
 const RANGE: u32 = 10;
-/// Seats that each worker asks for at first.
+/// Workers that take and vote while it is measured.
+const MEASURED: u32 = 3;
+/// Seats that each of them asks for at first.
 const SEATS: u16 = 16;
 
 /// Options of the scale benchmark.
@@ -80,8 +82,8 @@ fn print(title: &str, times: &[(&'static str, Duration); 5], base: &[(&'static s
 	}
 }
 
-/// Fills a chain with `state` workers and tasks, and takes one more task of `subtasks` subtasks
-/// through its life again and again.
+/// Fills a chain with `state` workers and running tasks, and takes one more task of `subtasks`
+/// subtasks through its life again and again.
 fn measure(
 	state: u32,
 	subtasks: u32,
@@ -89,21 +91,10 @@ fn measure(
 ) -> Result<[(&'static str, Duration); 5], Error> {
 	let mut ext = chain::chain();
 	let filled = ext.execute_with(|| {
-		chain::register_workers(state.max(3));
-		// The tasks that fill the state are of no use to anybody here: they need more memory than
-		// the workers have, and wait in the lowest bucket.
-		let idle = TaskSpec {
-			limits: dgcs_primitives::SubtaskLimits { memory_mib: 4096, ..chain::spec().limits },
-			reward: dgcs_runtime::constants::MICRO,
-			queue_timeout: 800_000,
-			..chain::spec()
-		};
-		for _ in 0..state {
-			chain::submit(idle.clone());
-		}
-		chain::next_block_unchecked();
-		chain::state_bytes()
-	});
+		chain::register_workers(MEASURED + state);
+		fill(state)?;
+		Ok::<_, Error>(bytes_at_rest())
+	})?;
 	ext.commit_all().map_err(|error| Error(format!("the state can't be written: {error}")))?;
 
 	let mut times = Times::default();
@@ -111,9 +102,48 @@ fn measure(
 		ext.execute_with(|| life(subtasks, &mut times))?;
 		ext.commit_all().map_err(|error| Error(format!("the state can't be written: {error}")))?;
 	}
-	let left = ext.execute_with(chain::state_bytes).saturating_sub(filled) / repeat.max(1);
+	let left = ext.execute_with(bytes_at_rest).saturating_sub(filled) / repeat.max(1);
 	println!("a settled task leaves {left} bytes");
 	Ok(times.medians())
+}
+
+/// The size of the state when nothing happens in it: no events, and nothing left to be cleared.
+fn bytes_at_rest() -> usize {
+	(0..3).for_each(|_| chain::next_block_unchecked());
+	chain::state_bytes()
+}
+
+/// As many tasks as workers, each submitted by another account and leased to three workers, who
+/// are busy with it for longer than the benchmark takes.
+fn fill(state: u32) -> Result<(), Error> {
+	let long = TaskSpec {
+		subtasks: RANGE,
+		range_size: RANGE,
+		max_replicas: 3,
+		limits: SubtaskLimits { time_ms: 1_000_000, ..chain::spec().limits },
+		reward: MICRO,
+		queue_timeout: 800_000,
+		run_timeout: 800_000,
+		..chain::spec()
+	};
+	let workers: Vec<AccountId> = (1..=state).map(|n| chain::account(MEASURED + n)).collect();
+	for owner in &workers {
+		Tasks::submit(chain::signed(owner), long.clone())
+			.map_err(|error| Error(format!("a task to fill the state with: {error:?}")))?;
+	}
+	// Who asks late may find that it has a seat on each range that is left: more than one pass.
+	for _ in 0..5 {
+		for worker in &workers {
+			let _ = Tasks::take(chain::signed(worker), long.replicas.into());
+		}
+		while !pallet_tasks::Line::<Runtime>::get().is_empty() {
+			chain::next_block_unchecked();
+		}
+		if pallet_tasks::Waiting::<Runtime>::get() == 0 {
+			return Ok(());
+		}
+	}
+	Err(Error("the tasks that fill the state are not leased".into()))
 }
 
 fn timed<R>(into: &mut Vec<Duration>, f: impl FnOnce() -> R) -> R {
@@ -135,7 +165,7 @@ fn life(subtasks: u32, times: &mut Times) -> Result<(), Error> {
 		..chain::spec()
 	};
 	let task: TaskId = timed(&mut times.submit, || chain::submit(spec));
-	let workers: Vec<AccountId> = (1..=3).map(chain::account).collect();
+	let workers: Vec<AccountId> = (1..=MEASURED).map(chain::account).collect();
 	// What is leased first is all that there will be: the rest is cancelled.
 	let since = Instant::now();
 	for worker in &workers {
