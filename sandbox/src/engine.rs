@@ -1,0 +1,55 @@
+//! How programs are compiled: the same semantics on every machine, at the least cost.
+
+use std::hash::{Hash, Hasher};
+
+use blake2b_simd::Params;
+use wasmtime::{Config, Engine, OptLevel, Strategy};
+
+/// Native stack of a run. What a frame takes of it differs between processors; a program's own
+/// bound is the depth of its calls.
+pub(crate) const STACK_BYTES: usize = 8 * 1024 * 1024;
+
+/// The engine that all runs of a sandbox share.
+pub(crate) fn new() -> wasmtime::Result<Engine> {
+	let mut config = Config::new();
+	config
+		.strategy(Strategy::Cranelift)
+		.cranelift_opt_level(OptLevel::Speed)
+		// A NaN has one bit pattern, whatever instruction made it.
+		.cranelift_nan_canonicalization(true)
+		// Which proposals a program may use is decided by `check`, before the engine sees it, so
+		// that it doesn't depend on how this library was built. This one has no default that holds
+		// everywhere.
+		.relaxed_simd_deterministic(true)
+		.consume_fuel(true)
+		// Stops runs by the clock and on request.
+		.epoch_interruption(true)
+		.max_wasm_stack(STACK_BYTES)
+		// A 32-bit memory has all its addresses reserved, with guard pages behind: no bounds checks.
+		.memory_reservation(1 << 32)
+		.memory_guard_size(32 << 20)
+		// A slot of a worker is one core, while it compiles as well.
+		.parallel_compilation(false)
+		// Only backtraces would need these, and a result has none.
+		.wasm_backtrace(false)
+		.native_unwind_info(false)
+		.generate_address_map(false);
+	Engine::new(&config)
+}
+
+/// Names all that compiled code depends on but the program: this machine's processor, the version of
+/// wasmtime, the settings above. In hexadecimal digits.
+pub(crate) fn compatibility(engine: &Engine) -> String {
+	struct Blake2(blake2b_simd::State);
+	impl Hasher for Blake2 {
+		fn write(&mut self, bytes: &[u8]) {
+			self.0.update(bytes);
+		}
+		fn finish(&self) -> u64 {
+			0 // Not read: the whole hash is.
+		}
+	}
+	let mut hasher = Blake2(Params::new().hash_length(16).to_state());
+	engine.precompile_compatibility_hash().hash(&mut hasher);
+	hasher.0.finalize().to_hex().to_string()
+}
