@@ -135,7 +135,7 @@ fn text(bytes: usize) -> Vec<u8> {
 	while text.len() < bytes {
 		state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
 		// Uniform in the exponent.
-		let octave = 17 * (state >> 32) >> 32;
+		let octave = (17 * (state >> 32)) >> 32;
 		let mut word = (1 << octave) + (state >> 8 & ((1 << octave) - 1));
 		while word > 0 {
 			text.extend([b"etaoinshrdlu"[(word % 12) as usize], b"aeiou"[(word % 5) as usize]]);

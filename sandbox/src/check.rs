@@ -18,13 +18,17 @@ pub const MAX_PROGRAM_BYTES: usize = 32 * 1024 * 1024;
 pub const MAX_FUNCTIONS: u32 = 100_000;
 /// Most that one function may cost to compile: one unit for each instruction, each value that it
 /// takes or gives, each label of a jump table, and each local variable.
-pub const MAX_FUNCTION_COST: u64 = 2_000_000;
+pub const MAX_FUNCTION_COST: u64 = 1_000_000;
 /// Most that all functions together may cost to compile.
 pub const MAX_COST: u64 = 50_000_000;
 
+/// Most local variables of a function. The engine's own bound leaves room for those that a rewritten
+/// function has more.
+const MAX_LOCALS: u32 = 40_000;
+
 /// WebAssembly 2.0 without references to things outside: neither threads nor relaxed SIMD, whose
 /// results differ between machines.
-const LANGUAGE: WasmFeatures = WasmFeatures::WASM2.difference(WasmFeatures::GC_TYPES);
+pub(crate) const LANGUAGE: WasmFeatures = WasmFeatures::WASM2.difference(WasmFeatures::GC_TYPES);
 
 /// What is wrong with a program.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -220,6 +224,9 @@ fn check_function(
 	let index = validator.index();
 	let mut reader = body.get_binary_reader();
 	validator.read_locals(&mut reader)?;
+	if validator.len_locals() > MAX_LOCALS {
+		return Err(ProgramError::FunctionTooComplex { index });
+	}
 	let mut cost = u64::from(validator.len_locals());
 	let mut operators = wasmparser::OperatorsReader::new(reader);
 	while !operators.eof() {

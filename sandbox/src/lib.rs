@@ -4,6 +4,7 @@ mod cache;
 mod check;
 mod engine;
 mod limiter;
+mod nan;
 mod outcome;
 mod run;
 mod stop;

@@ -10,6 +10,7 @@ use crate::{
 	cache::Cache,
 	check::{check, ProgramError},
 	engine,
+	nan::canonicalize,
 	outcome::{Outcome, TrapKind},
 	stop::{Cancel, Reason, Watch},
 	subtask::{ArgumentError, Limits, Report, Subtask},
@@ -60,7 +61,8 @@ impl Sandbox {
 			return self.link(&module, true);
 		}
 		check(program)?;
-		let module = Module::from_binary(&self.engine, program).map_err(PrepareError::compile)?;
+		let rewritten = canonicalize(program).map_err(ProgramError::from)?;
+		let module = Module::from_binary(&self.engine, &rewritten).map_err(PrepareError::compile)?;
 		if let Some(cache) = &self.cache {
 			cache.put(&name, &module.serialize().map_err(PrepareError::compile)?);
 		}

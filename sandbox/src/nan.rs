@@ -1,0 +1,350 @@
+//! Gives every NaN that a program can see one bit pattern.
+//!
+//! Arithmetic that has no result yields a NaN, and processors differ in which: x86-64 sets its sign,
+//! arm64 does not, and where operands are NaN already, each has its own rule whose bits survive. A
+//! program that looks at those bits would give other results on other workers.
+//!
+//! The compiler can repair each result of each floating-point instruction, at the price of most of a
+//! program's speed (measured: a path tracer takes 2.4 times as long). But a NaN's bits matter only
+//! where something looks at them, and arithmetic and comparisons don't. So the program is rewritten
+//! before it is compiled: a result of arithmetic is repaired when it leaves the expression that it is
+//! part of, into a variable, to memory, to another function or block, or to an integer.
+//!
+//! Values that are moved and not computed keep their bits, as WebAssembly says.
+
+use wasm_encoder::{CodeSection, Encode, Ieee32, Ieee64, InstructionSink, Module, RawSection};
+use wasmparser::{
+	FuncToValidate, FuncValidator, FuncValidatorAllocations, FunctionBody, Operator, Parser,
+	Payload, ValType, ValidPayload, Validator, ValidatorResources, WasmModuleResources,
+};
+
+use crate::check::LANGUAGE;
+
+/// The pattern: positive, quiet, without a payload.
+const NAN_32: u32 = 0x7fc0_0000;
+const NAN_64: u64 = 0x7ff8_0000_0000_0000;
+
+/// Rewrites a program that passed [`check`](crate::check). Custom sections, as names and debugging
+/// information, are left out.
+pub(crate) fn canonicalize(program: &[u8]) -> wasmparser::Result<Vec<u8>> {
+	let mut module = Module::new();
+	let mut code = CodeSection::new();
+	let mut functions = 0;
+	let mut parser = Parser::new(0);
+	parser.set_features(LANGUAGE);
+	let mut validator = Validator::new_with_features(LANGUAGE);
+	let mut allocations = FuncValidatorAllocations::default();
+	for payload in parser.parse_all(program) {
+		let payload = payload?;
+		if let ValidPayload::Func(function, body) = validator.payload(&payload)? {
+			code.raw(&rewrite(function, &body, &mut allocations)?);
+			if code.len() == functions {
+				module.section(&code);
+			}
+			continue;
+		}
+		match &payload {
+			Payload::CodeSectionStart { count, .. } => functions = *count,
+			Payload::CustomSection(_) => {},
+			_ => {
+				if let Some((id, range)) = payload.as_section() {
+					module.section(&RawSection { id, data: &program[range] });
+				}
+			},
+		}
+	}
+	Ok(module.finish())
+}
+
+/// What an instruction does to the bits of NaNs.
+enum Effect {
+	/// Looks at no operand's bits; its result may be a new NaN.
+	Computes,
+	/// The same, in each lane of a vector of 32-bit or 64-bit floats.
+	ComputesLanes32,
+	ComputesLanes64,
+	/// Looks at no operand's bits; its result is no float.
+	Compares,
+	/// Its result has the bits of one of its operands, or they follow from them.
+	Passes,
+	/// The same, and the sign of its last operand.
+	CopiesSign,
+	/// May look at all of them.
+	Observes,
+}
+
+fn effect_of(operator: &Operator<'_>) -> Effect {
+	use Operator as O;
+	match operator {
+		O::F32Add
+		| O::F32Sub
+		| O::F32Mul
+		| O::F32Div
+		| O::F32Sqrt
+		| O::F32Min
+		| O::F32Max
+		| O::F32Ceil
+		| O::F32Floor
+		| O::F32Trunc
+		| O::F32Nearest
+		| O::F32DemoteF64
+		| O::F64Add
+		| O::F64Sub
+		| O::F64Mul
+		| O::F64Div
+		| O::F64Sqrt
+		| O::F64Min
+		| O::F64Max
+		| O::F64Ceil
+		| O::F64Floor
+		| O::F64Trunc
+		| O::F64Nearest
+		| O::F64PromoteF32 => Effect::Computes,
+		O::F32x4Add
+		| O::F32x4Sub
+		| O::F32x4Mul
+		| O::F32x4Div
+		| O::F32x4Sqrt
+		| O::F32x4Min
+		| O::F32x4Max
+		| O::F32x4Ceil
+		| O::F32x4Floor
+		| O::F32x4Trunc
+		| O::F32x4Nearest
+		| O::F32x4DemoteF64x2Zero => Effect::ComputesLanes32,
+		O::F64x2Add
+		| O::F64x2Sub
+		| O::F64x2Mul
+		| O::F64x2Div
+		| O::F64x2Sqrt
+		| O::F64x2Min
+		| O::F64x2Max
+		| O::F64x2Ceil
+		| O::F64x2Floor
+		| O::F64x2Trunc
+		| O::F64x2Nearest
+		| O::F64x2PromoteLowF32x4 => Effect::ComputesLanes64,
+		O::F32Eq
+		| O::F32Ne
+		| O::F32Lt
+		| O::F32Gt
+		| O::F32Le
+		| O::F32Ge
+		| O::F64Eq
+		| O::F64Ne
+		| O::F64Lt
+		| O::F64Gt
+		| O::F64Le
+		| O::F64Ge
+		| O::I32TruncF32S
+		| O::I32TruncF32U
+		| O::I32TruncF64S
+		| O::I32TruncF64U
+		| O::I64TruncF32S
+		| O::I64TruncF32U
+		| O::I64TruncF64S
+		| O::I64TruncF64U
+		| O::I32TruncSatF32S
+		| O::I32TruncSatF32U
+		| O::I32TruncSatF64S
+		| O::I32TruncSatF64U
+		| O::I64TruncSatF32S
+		| O::I64TruncSatF32U
+		| O::I64TruncSatF64S
+		| O::I64TruncSatF64U
+		| O::Drop => Effect::Compares,
+		O::F32Abs | O::F32Neg | O::F64Abs | O::F64Neg | O::Select | O::TypedSelect { .. } => {
+			Effect::Passes
+		},
+		O::F32Copysign | O::F64Copysign => Effect::CopiesSign,
+		_ => Effect::Observes,
+	}
+}
+
+fn rewrite(
+	function: FuncToValidate<ValidatorResources>,
+	body: &FunctionBody<'_>,
+	allocations: &mut FuncValidatorAllocations,
+) -> wasmparser::Result<Vec<u8>> {
+	let mut validator = function.into_validator(std::mem::take(allocations));
+	let mut reader = body.get_binary_reader();
+	validator.read_locals(&mut reader)?;
+	let mut code = Vec::with_capacity(body.as_bytes().len() * 2);
+	let mut scratch = Scratch::new(validator.len_locals());
+	// Whether each value on the stack may be a NaN of unknown bits.
+	let mut unknown: Vec<bool> = Vec::new();
+
+	let mut operators = wasmparser::OperatorsReader::new(reader);
+	while !operators.eof() {
+		let start = operators.original_position();
+		let (operator, offset) = operators.read_with_offset()?;
+		let end = operators.original_position();
+		let raw = &body.as_bytes()[start - body.range().start..end - body.range().start];
+
+		// Behind a jump nothing runs, and the stack holds what nobody computed.
+		if validator.get_control_frame(0).is_none_or(|frame| frame.unreachable) {
+			validator.op(offset, &operator)?;
+			code.extend_from_slice(raw);
+			unknown.resize(validator.operand_stack_height() as usize, false);
+			continue;
+		}
+
+		let (takes, gives) = operator.operator_arity(&validator).unwrap_or_default();
+		let effect = effect_of(&operator);
+		let observed = match effect {
+			Effect::Observes => takes as usize,
+			Effect::CopiesSign => 1,
+			_ => 0,
+		};
+		let first_observed = unknown.len().saturating_sub(observed);
+		repair(&validator, &mut unknown[first_observed..], &mut scratch, &mut code);
+
+		let first = unknown.len().saturating_sub(takes as usize);
+		let passed = unknown.drain(first..).fold(false, |any, unknown| any | unknown);
+		validator.op(offset, &operator)?;
+		code.extend_from_slice(raw);
+		let given = match effect {
+			Effect::Computes => true,
+			Effect::Passes | Effect::CopiesSign => passed,
+			Effect::Compares | Effect::Observes => false,
+			// Any instruction may look at any bits of a vector.
+			Effect::ComputesLanes32 | Effect::ComputesLanes64 => {
+				let wide = matches!(effect, Effect::ComputesLanes64);
+				repair_lanes(wide, scratch.repair(ValType::V128), &mut code);
+				false
+			},
+		};
+		unknown.extend((0..gives).map(|_| given));
+		unknown.resize(validator.operand_stack_height() as usize, false);
+	}
+	operators.finish()?;
+	*allocations = validator.into_allocations();
+
+	scratch.with_locals(body, &code)
+}
+
+/// Repairs those of the topmost values that are unknown.
+fn repair<R: WasmModuleResources>(
+	validator: &FuncValidator<R>,
+	unknown: &mut [bool],
+	scratch: &mut Scratch,
+	code: &mut Vec<u8>,
+) {
+	let Some(deepest) = unknown.iter().position(|unknown| *unknown) else { return };
+	let mut aside = Vec::new();
+	for (depth, unknown) in unknown[deepest..].iter_mut().rev().enumerate() {
+		// What is above it is put aside for a moment.
+		if let Some(of) = depth.checked_sub(1).map(|above| operand_type(validator, above)) {
+			let local = scratch.aside(aside.len(), of);
+			InstructionSink::new(code).local_set(local);
+			aside.push(local);
+		}
+		if std::mem::take(unknown) {
+			let of = operand_type(validator, depth);
+			repair_scalar(of, scratch.repair(of), code);
+		}
+	}
+	for local in aside.into_iter().rev() {
+		InstructionSink::new(code).local_get(local);
+	}
+}
+
+/// The type of a value on the stack, where code is reached.
+fn operand_type<R: WasmModuleResources>(validator: &FuncValidator<R>, depth: usize) -> ValType {
+	let of = validator.get_operand_type(depth).flatten();
+	of.expect("the stack is as high as the instruction takes, and reached code has types; qed")
+}
+
+/// A number is greater than or equal to itself; a NaN is not. Processors have one jump for that.
+fn repair_scalar(of: ValType, local: u32, code: &mut Vec<u8>) {
+	let mut code = InstructionSink::new(code);
+	code.local_tee(local);
+	match of {
+		ValType::F32 => code.f32_const(Ieee32::new(NAN_32)),
+		_ => code.f64_const(Ieee64::new(NAN_64)),
+	};
+	code.local_get(local).local_get(local);
+	match of {
+		ValType::F32 => code.f32_ge(),
+		_ => code.f64_ge(),
+	};
+	code.select();
+}
+
+fn repair_lanes(wide: bool, local: u32, code: &mut Vec<u8>) {
+	let mut code = InstructionSink::new(code);
+	code.local_tee(local);
+	let lane = if wide { NAN_64 } else { u64::from(NAN_32) << 32 | u64::from(NAN_32) };
+	code.v128_const((u128::from(lane) << 64 | u128::from(lane)) as i128);
+	code.local_get(local).local_get(local);
+	if wide {
+		code.f64x2_eq();
+	} else {
+		code.f32x4_eq();
+	}
+	code.v128_bitselect();
+}
+
+/// Local variables that a function gets on top of its own.
+struct Scratch {
+	/// The first of them.
+	first: u32,
+	types: Vec<ValType>,
+	/// What each of them is for: a repair, or a place among those put aside.
+	uses: Vec<Option<usize>>,
+}
+
+impl Scratch {
+	fn new(first: u32) -> Self {
+		Self { first, types: Vec::new(), uses: Vec::new() }
+	}
+
+	fn repair(&mut self, of: ValType) -> u32 {
+		self.local(None, of)
+	}
+
+	fn aside(&mut self, place: usize, of: ValType) -> u32 {
+		self.local(Some(place), of)
+	}
+
+	fn local(&mut self, using: Option<usize>, of: ValType) -> u32 {
+		let known = self.types.iter().zip(&self.uses).position(|known| known == (&of, &using));
+		let index = known.unwrap_or_else(|| {
+			self.types.push(of);
+			self.uses.push(using);
+			self.types.len() - 1
+		});
+		// Both are bounded by the number of local variables that a function may have.
+		self.first + index as u32
+	}
+
+	/// The body of the function, its local variables before its code.
+	fn with_locals(&self, body: &FunctionBody<'_>, code: &[u8]) -> wasmparser::Result<Vec<u8>> {
+		let own = body.get_locals_reader()?;
+		let mut bytes = Vec::with_capacity(code.len() + 64);
+		(own.get_count() + self.types.len() as u32).encode(&mut bytes);
+		for group in own {
+			let (count, of) = group?;
+			encode_local(count, of, &mut bytes);
+		}
+		for of in &self.types {
+			encode_local(1, *of, &mut bytes);
+		}
+		bytes.extend_from_slice(code);
+		Ok(bytes)
+	}
+}
+
+fn encode_local(count: u32, of: ValType, bytes: &mut Vec<u8>) {
+	count.encode(bytes);
+	let of = match of {
+		ValType::I32 => wasm_encoder::ValType::I32,
+		ValType::I64 => wasm_encoder::ValType::I64,
+		ValType::F32 => wasm_encoder::ValType::F32,
+		ValType::F64 => wasm_encoder::ValType::F64,
+		ValType::V128 => wasm_encoder::ValType::V128,
+		// The only one of the language.
+		ValType::Ref(_) => wasm_encoder::ValType::FUNCREF,
+	};
+	of.encode(bytes);
+}
