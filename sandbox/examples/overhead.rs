@@ -31,13 +31,18 @@ fn main() -> Result<(), Box<dyn Error>> {
 		.stdout(Stdio::null())
 		.status()?;
 	if !built.success() {
-		return Err("scripts/build-examples.sh failed; scripts/setup.sh installs what it needs".into());
+		return Err(
+			"scripts/build-examples.sh failed; scripts/setup.sh installs what it needs".into()
+		);
 	}
 	let sandbox = Sandbox::new(Some(Cache::open(dir.path().join("cache"), 1 << 30)?))?;
 
 	let text = text(64 << 20);
 	let render: &[&str] = &["3", "24", "640", "360", "32"];
-	println!("{:<12}{:>12}{:>12}{:>8}{:>16}", "program", "native s", "sandbox s", "ratio", "fuel a second");
+	println!(
+		"{:<12}{:>12}{:>12}{:>8}{:>16}",
+		"program", "native s", "sandbox s", "ratio", "fuel a second"
+	);
 	for (name, args, stdin) in [("pathtracer", render, &[][..]), ("wordcount", &[], &text)] {
 		let source = root.join(format!("examples/{name}/{name}.c"));
 		let native = dir.path().join(name);
@@ -56,7 +61,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 		let (mut alone, mut inside, mut fuel) = (Duration::MAX, Duration::MAX, 0);
 		for _ in 0..rounds {
 			let before = children_cpu_time()?;
-			let output = Command::new(&native).args(args).stdin(fs::File::open(&input)?).output()?;
+			let output =
+				Command::new(&native).args(args).stdin(fs::File::open(&input)?).output()?;
 			alone = alone.min(children_cpu_time()? - before);
 
 			let report = run(&sandbox, &program, args, stdin.to_vec())?;

@@ -81,10 +81,8 @@ impl Cache {
 		if mode & 0o022 != 0 {
 			return Err(CacheError::Shared { dir, mode: mode & 0o777 });
 		}
-		let key = <[u8; KEY_BYTES]>::try_from(key).map_err(|key| CacheError::Key {
-			path: dir.join(KEY_FILE),
-			bytes: key.len(),
-		})?;
+		let key = <[u8; KEY_BYTES]>::try_from(key)
+			.map_err(|key| CacheError::Key { path: dir.join(KEY_FILE), bytes: key.len() })?;
 		Ok(Self { dir, key, max_bytes })
 	}
 
@@ -95,7 +93,10 @@ impl Cache {
 			Ok(bytes) => bytes,
 			Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
 			Err(error) => {
-				log::warn!("{} can't be read ({error}): its program is compiled anew", path.display());
+				log::warn!(
+					"{} can't be read ({error}): its program is compiled anew",
+					path.display()
+				);
 				return None;
 			},
 		};
@@ -106,7 +107,10 @@ impl Cache {
 				bytes.truncate(content);
 			},
 			_ => {
-				log::warn!("{} is not what was written: its program is compiled anew", path.display());
+				log::warn!(
+					"{} is not what was written: its program is compiled anew",
+					path.display()
+				);
 				self.remove(name);
 				return None;
 			},

@@ -111,8 +111,10 @@ pub enum ProgramError {
 		index: u32,
 	},
 	/// More than [`MAX_COST`].
-	#[error("the program is too complex: compiling it costs over {MAX_COST}; leave out what it \
-		 does not use (-Wl,--gc-sections, opt-level = \"s\")")]
+	#[error(
+		"the program is too complex: compiling it costs over {MAX_COST}; leave out what it \
+		 does not use (-Wl,--gc-sections, opt-level = \"s\")"
+	)]
 	TooComplex,
 }
 
@@ -263,8 +265,7 @@ fn check_import<'a>(
 		'I' => ValType::I64,
 		_ => ValType::I32,
 	});
-	let results: &[ValType] =
-		if wasi::result_of(import.name) { &[ValType::I32] } else { &[] };
+	let results: &[ValType] = if wasi::result_of(import.name) { &[ValType::I32] } else { &[] };
 	match import.ty {
 		TypeRef::Func(of)
 			if type_at(of).params().iter().copied().eq(params)

@@ -109,9 +109,16 @@ impl Outcome {
 		matches!(self, Self::Ok)
 	}
 
-	/// Whether every honest worker ends the same way with the same output.
+	/// Whether every honest worker ends the same way.
 	pub fn is_deterministic(&self) -> bool {
 		!matches!(self, Self::TimedOut)
+	}
+
+	/// Whether what the program wrote until then is part of the result. It isn't where workers may
+	/// come to that end at different places: by the clock, and by a stack that processors fill at
+	/// different speeds.
+	pub fn has_output(&self) -> bool {
+		!matches!(self, Self::TimedOut | Self::Trap(TrapKind::StackOverflow))
 	}
 }
 
@@ -134,7 +141,8 @@ impl fmt::Display for Outcome {
 pub struct SubtaskResult {
 	/// How the run ended.
 	pub outcome: Outcome,
-	/// What the program wrote to standard output, up to its end or its bound. Empty when timed out.
+	/// What the program wrote to standard output, up to its end or its bound. Empty for some ends: see
+	/// [`Outcome::has_output`].
 	pub output: Vec<u8>,
 }
 
@@ -160,8 +168,8 @@ impl SubtaskResult {
 			Err(_) => return Err(ResultError::Outcome),
 		}
 		let outcome = Outcome::decode(&mut rest).map_err(|_| ResultError::Outcome)?;
-		if !outcome.is_deterministic() && !rest.is_empty() {
-			return Err(ResultError::OutputAfterTimeout(rest.len()));
+		if !outcome.has_output() && !rest.is_empty() {
+			return Err(ResultError::UnexpectedOutput { outcome, bytes: rest.len() });
 		}
 		Ok(Self { outcome, output: rest.to_vec() })
 	}
@@ -172,17 +180,24 @@ impl SubtaskResult {
 #[non_exhaustive]
 pub enum ResultError {
 	/// The format is a later one, or none.
-	#[error("the result is of format {0}, and this version reads {RESULT_VERSION}; use a later one")]
+	#[error(
+		"the result is of format {0}, and this version reads {RESULT_VERSION}; use a later one"
+	)]
 	Version(u8),
 	/// Too short, or no outcome that there is.
 	#[error("the result has no known outcome; its worker did not follow the protocol")]
 	Outcome,
-	/// A run that is timed out has no output.
+	/// Some ends have no output.
 	#[error(
-		"the result is of a run that timed out, and yet has {0} bytes of output; its worker did not \
-		 follow the protocol"
+		"the result is that of a run that ended with '{outcome}', and yet has {bytes} bytes of output; \
+		 its worker did not follow the protocol"
 	)]
-	OutputAfterTimeout(usize),
+	UnexpectedOutput {
+		/// How the run ended.
+		outcome: Outcome,
+		/// How much output there is.
+		bytes: usize,
+	},
 }
 
 #[cfg(test)]
@@ -200,6 +215,7 @@ mod tests {
 			Just(Outcome::OutOfFuel),
 			Just(Outcome::OutOfMemory),
 			Just(Outcome::TooMuchOutput),
+			Just(Outcome::TimedOut),
 		]
 	}
 
@@ -207,7 +223,10 @@ mod tests {
 		#![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
 		#[test]
-		fn decoding_undoes_encoding(outcome in outcomes(), output: Vec<u8>) {
+		fn decoding_undoes_encoding(outcome in outcomes(), mut output: Vec<u8>) {
+			if !outcome.has_output() {
+				output.clear();
+			}
 			let result = SubtaskResult { outcome, output };
 			prop_assert_eq!(SubtaskResult::decode(&result.encode()), Ok(result));
 		}
@@ -233,6 +252,8 @@ mod tests {
 		assert_eq!(decode(&[1, 7]), Err(ResultError::Outcome));
 		assert_eq!(decode(&[1, 1, 0, 0, 0]), Err(ResultError::Outcome));
 		assert_eq!(decode(&[1, 2, 9]), Err(ResultError::Outcome));
-		assert_eq!(decode(&[1, 6, b'x']), Err(ResultError::OutputAfterTimeout(1)));
+		let unexpected = |outcome| Err(ResultError::UnexpectedOutput { outcome, bytes: 1 });
+		assert_eq!(decode(&[1, 6, b'x']), unexpected(Outcome::TimedOut));
+		assert_eq!(decode(&[1, 2, 8, b'x']), unexpected(Outcome::Trap(TrapKind::StackOverflow)));
 	}
 }

@@ -62,7 +62,8 @@ impl Sandbox {
 		}
 		check(program)?;
 		let rewritten = canonicalize(program).map_err(ProgramError::from)?;
-		let module = Module::from_binary(&self.engine, &rewritten).map_err(PrepareError::compile)?;
+		let module =
+			Module::from_binary(&self.engine, &rewritten).map_err(PrepareError::compile)?;
 		if let Some(cache) = &self.cache {
 			cache.put(&name, &module.serialize().map_err(PrepareError::compile)?);
 		}
@@ -155,7 +156,7 @@ impl Sandbox {
 		let fuel = limits.fuel.saturating_sub(store.get_fuel().map_err(RunError::machine)?);
 		let peak_memory = store.data_mut().memory().peak();
 		let (mut output, stderr) = store.into_data().into_output();
-		if !outcome.is_deterministic() {
+		if !outcome.has_output() {
 			output.clear();
 		}
 		Ok(Report { outcome, output, stderr, fuel, peak_memory, cpu_time: cpu_time() })

@@ -139,7 +139,8 @@ pub enum ArgumentError {
 pub struct Report {
 	/// How it ended.
 	pub outcome: Outcome,
-	/// What the program wrote to standard output, up to its end or its bound. Empty when timed out.
+	/// What the program wrote to standard output, up to its end or its bound. Empty for some ends: see
+	/// [`Outcome::has_output`].
 	pub output: Vec<u8>,
 	/// The first [`MAX_STDERR_BYTES`] of what it wrote to standard error. Not part of the result.
 	pub stderr: Vec<u8>,

@@ -4,9 +4,7 @@
 //! passed, so behaves much as it does elsewhere, and the same on every machine.
 
 use super::{
-	abi::{
-		Errno, ABSOLUTE_TIME, EVENT_CLOCK, EVENT_READ, EVENT_WRITE, LAST_CLOCK, REALTIME,
-	},
+	abi::{Errno, ABSOLUTE_TIME, EVENT_CLOCK, EVENT_READ, EVENT_WRITE, LAST_CLOCK, REALTIME},
 	guest::{entry, Fault, Guest},
 };
 
@@ -85,7 +83,8 @@ pub(super) fn poll(
 /// Reads one subscription. One that makes no sense is due at once, with its error.
 fn subscription(guest: &mut Guest<'_>, list: u32, index: u32) -> Result<Subscription, Fault> {
 	let bytes: [u8; SUBSCRIPTION as usize] = guest.read(entry(list, index, SUBSCRIPTION)?)?;
-	let number = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+	let number =
+		|at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
 	let long = |at: usize| u64::from(number(at)) | u64::from(number(at + 4)) << 32;
 	let mut userdata = [0; 8];
 	userdata.copy_from_slice(&bytes[..8]);

@@ -56,9 +56,13 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Process>> {
 	linker.func_wrap(MODULE, "fd_read", |call: Call<'_>, fd: u32, iov: u32, n: u32, to: u32| {
 		answer(call, |guest| stdio::read(guest, fd, iov, n, to))
 	})?;
-	linker.func_wrap(MODULE, "fd_write", |call: Call<'_>, fd: u32, iov: u32, n: u32, to: u32| {
-		answer(call, |guest| stdio::write(guest, fd, iov, n, to))
-	})?;
+	linker.func_wrap(
+		MODULE,
+		"fd_write",
+		|call: Call<'_>, fd: u32, iov: u32, n: u32, to: u32| {
+			answer(call, |guest| stdio::write(guest, fd, iov, n, to))
+		},
+	)?;
 	linker.func_wrap(MODULE, "fd_close", |call: Call<'_>, fd: u32| {
 		answer(call, |guest| guest.process().close(fd))
 	})?;
@@ -81,11 +85,9 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Process>> {
 		})
 	})?;
 	linker.func_wrap(MODULE, "sched_yield", |call: Call<'_>| answer(call, |_| Ok(())))?;
-	linker.func_wrap(
-		MODULE,
-		"proc_exit",
-		|_: Call<'_>, code: u32| -> wasmtime::Result<()> { Err(Halt::Exit(code).into()) },
-	)?;
+	linker.func_wrap(MODULE, "proc_exit", |_: Call<'_>, code: u32| -> wasmtime::Result<()> {
+		Err(Halt::Exit(code).into())
+	})?;
 
 	for (name, errno) in UNAVAILABLE {
 		define_unavailable(&mut linker, engine, name, *errno)?;

@@ -125,7 +125,12 @@ impl Process {
 			args: Vec::new(),
 			env: Vec::new(),
 			seed: [0; 32],
-			limits: crate::Limits { fuel: 0, memory: 0, output: 0, time: std::time::Duration::ZERO },
+			limits: crate::Limits {
+				fuel: 0,
+				memory: 0,
+				output: 0,
+				time: std::time::Duration::ZERO,
+			},
 		})
 		.expect("no arguments")
 	}

@@ -17,7 +17,8 @@ pub(super) fn sizes(
 ) -> Result<(), Fault> {
 	let strings = of(guest.process());
 	// Both are bounded by `MAX_ARGUMENT_BYTES`.
-	let (number, total) = (strings.len() as u32, strings.iter().map(Vec::len).sum::<usize>() as u32);
+	let (number, total) =
+		(strings.len() as u32, strings.iter().map(Vec::len).sum::<usize>() as u32);
 	guest.write_u32(count, number)?;
 	guest.write_u32(bytes, total)
 }
