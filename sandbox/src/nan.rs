@@ -65,8 +65,10 @@ enum Effect {
 	ComputesLanes64,
 	/// Looks at no operand's bits; its result is no float.
 	Compares,
-	/// Its result has the bits of one of its operands, or they follow from them.
+	/// The bits of its result follow from those of its operand.
 	Passes,
+	/// Its result has the bits of one of its two operands.
+	Selects,
 	/// The same, and the sign of its last operand.
 	CopiesSign,
 	/// May look at all of them.
@@ -153,9 +155,8 @@ fn effect_of(operator: &Operator<'_>) -> Effect {
 		| O::I64TruncSatF64S
 		| O::I64TruncSatF64U
 		| O::Drop => Effect::Compares,
-		O::F32Abs | O::F32Neg | O::F64Abs | O::F64Neg | O::Select | O::TypedSelect { .. } => {
-			Effect::Passes
-		},
+		O::F32Abs | O::F32Neg | O::F64Abs | O::F64Neg => Effect::Passes,
+		O::Select | O::TypedSelect { .. } => Effect::Selects,
 		O::F32Copysign | O::F64Copysign => Effect::CopiesSign,
 		_ => Effect::Observes,
 	}
@@ -194,6 +195,11 @@ fn rewrite(
 		let observed = match effect {
 			Effect::Observes => takes as usize,
 			Effect::CopiesSign => 1,
+			// The one that was only moved must keep its bits: the other is repaired here.
+			Effect::Selects => match unknown[..] {
+				[.., a, b, _] if a != b => takes as usize,
+				_ => 0,
+			},
 			_ => 0,
 		};
 		let first_observed = unknown.len().saturating_sub(observed);
@@ -205,7 +211,7 @@ fn rewrite(
 		code.extend_from_slice(raw);
 		let given = match effect {
 			Effect::Computes => true,
-			Effect::Passes | Effect::CopiesSign => passed,
+			Effect::Passes | Effect::Selects | Effect::CopiesSign => passed,
 			Effect::Compares | Effect::Observes => false,
 			// Any instruction may look at any bits of a vector.
 			Effect::ComputesLanes32 | Effect::ComputesLanes64 => {
@@ -347,4 +353,121 @@ fn encode_local(count: u32, of: ValType, bytes: &mut Vec<u8>) {
 		ValType::Ref(_) => wasm_encoder::ValType::FUNCREF,
 	};
 	of.encode(bytes);
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+	use proptest::prelude::*;
+	use wasmtime::{Config, Engine, Instance, Module, Store};
+
+	/// Numbers and all kinds of NaNs, by their bits.
+	const BITS: [u64; 8] = [
+		0,
+		0x8000_0000_0000_0000,
+		0x3ff0_0000_0000_0000,
+		0x7ff0_0000_0000_0000,
+		0xfff0_0000_0000_0000,
+		0x7ff8_0000_0000_0000,
+		0xfff8_0000_0000_1234,
+		0x7ff4_0000_0000_0001,
+	];
+
+	/// Expressions that yield an `f64`, in the text form. Signs of results of arithmetic are not
+	/// changed: there the compiler and this module may differ, and each be right.
+	fn expressions() -> impl Strategy<Value = String> {
+		let leaf = prop_oneof![
+			(0u32..8).prop_map(|at| format!("(f64.load (i32.const {}))", at * 8)),
+			(0u32..3).prop_map(|local| format!("(local.get {local})")),
+			Just("(global.get 0)".to_owned()),
+		];
+		leaf.prop_recursive(6, 40, 3, |inner| {
+			let two = (inner.clone(), inner.clone());
+			prop_oneof![
+				(prop::sample::select(vec!["add", "sub", "mul", "div", "min", "max"]), two.clone())
+					.prop_map(|(op, (a, b))| format!("(f64.{op} {a} {b})")),
+				(
+					prop::sample::select(vec!["sqrt", "ceil", "floor", "trunc", "nearest"]),
+					inner.clone()
+				)
+					.prop_map(|(op, a)| format!("(f64.{op} {a})")),
+				inner.clone().prop_map(|a| format!("(f64.promote_f32 (f32.demote_f64 {a}))")),
+				(two.clone(), inner.clone())
+					.prop_map(|((a, b), c)| format!("(select {a} {b} (f64.lt {c} (f64.const 1)))")),
+				(two.clone(), inner.clone()).prop_map(|((a, b), c)| format!(
+					"(if (result f64) (f64.lt {c} (f64.const 1)) (then {a}) (else {b}))"
+				)),
+				(two.clone(), inner.clone())
+					.prop_map(|((a, b), c)| format!("(call $middle {a} {b} (i32.const 1) {c})")),
+				(0u32..3, inner.clone()).prop_map(|(local, a)| format!("(local.tee {local} {a})")),
+				two.clone().prop_map(|(a, b)| format!(
+					"(block (result f64) (br_if 0 {a} (f64.lt {b} (f64.const 0))) (drop) {b} (br 0))"
+				)),
+				(prop::sample::select(vec!["add", "mul", "div"]), two.clone()).prop_map(
+					|(op, (a, b))| format!(
+						"(f64x2.extract_lane 1 (f64x2.{op} (f64x2.splat {a}) (f64x2.splat {b})))"
+					)
+				),
+				two.prop_map(|(a, b)| format!(
+					"(f64.copysign (f64.load (i32.const 16)) {a}) (drop) {b}"
+				)),
+			]
+		})
+	}
+
+	/// What a program leaves in its memory.
+	fn memory(engine: &Engine, program: &[u8]) -> Vec<u8> {
+		let module = Module::new(engine, program).expect("valid");
+		let mut store = Store::new(engine, ());
+		let instance = Instance::new(&mut store, &module, &[]).expect("imports nothing");
+		let main = instance.get_typed_func::<(), ()>(&mut store, "main").expect("exported");
+		main.call(&mut store, ()).expect("does not trap");
+		instance.get_memory(&mut store, "memory").expect("exported").data(&store)[64..224].to_vec()
+	}
+
+	proptest! {
+		#![proptest_config(ProptestConfig {
+			cases: 128, failure_persistence: None, ..ProptestConfig::default()
+		})]
+
+		/// The compiler repairs every result of every instruction; to the program it looks the same.
+		#[test]
+		fn looks_like_what_the_compiler_repairs(
+			expressions in prop::collection::vec((0u32..3, expressions()), 1..6)
+		) {
+			let data: String = BITS
+				.iter()
+				.flat_map(|bits| bits.to_le_bytes())
+				.map(|byte| format!("\\{byte:02x}"))
+				.collect();
+			let main: String = expressions
+				.iter()
+				.zip(8..)
+				.map(|((into, expression), at)| match into {
+					0 => format!("(f64.store (i32.const {}) {expression})", at * 8),
+					1 => format!("(i64.store (i32.const {}) (i64.reinterpret_f64 {expression}))", at * 8),
+					_ => format!("{expression} (global.set 0)"),
+				})
+				.collect();
+			let text = format!(
+				r#"(module (memory (export "memory") 1) (data (i32.const 0) "{data}")
+					(global (mut f64) (f64.const 0))
+					(func $middle (param f64 f64 i32 f64) (result f64) local.get 1)
+					(func (export "main") (local f64 f64 f64) {main}
+						(f64.store (i32.const 200) (global.get 0))
+						(f64.store (i32.const 208) (local.get 0))))"#
+			);
+			// A block takes no values from around it, so an expression may be a sequence.
+			let Ok(program) = wat::parse_str(&text) else { return Err(TestCaseError::reject("text")) };
+			if wasmparser::validate(&program).is_err() {
+				return Err(TestCaseError::reject("operands"));
+			}
+
+			let mut repairing = Config::new();
+			repairing.cranelift_nan_canonicalization(true);
+			let expected = memory(&Engine::new(&repairing).expect("this machine's"), &program);
+			let rewritten = canonicalize(&program).expect("valid");
+			prop_assert_eq!(memory(&Engine::default(), &rewritten), expected);
+		}
+	}
 }

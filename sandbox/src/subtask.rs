@@ -144,7 +144,8 @@ pub struct Report {
 	pub output: Vec<u8>,
 	/// The first [`MAX_STDERR_BYTES`] of what it wrote to standard error. Not part of the result.
 	pub stderr: Vec<u8>,
-	/// Fuel that it used.
+	/// Fuel that it used. After a trap, or out of memory, what it used since it last called the system
+	/// or another function is not part of it.
 	pub fuel: u64,
 	/// Most bytes that its memories and tables had together.
 	pub peak_memory: u64,

@@ -22,7 +22,8 @@ fn vectors_hold() {
 		subtask.seed = hex::decode(vector["seed"].as_str().unwrap()).unwrap().try_into().unwrap();
 		let program = wat::parse_str(vector["program"].as_str().unwrap()).unwrap();
 		let report = run(&program, subtask).unwrap();
-		vector["fuel"] = json!(report.fuel);
+		// Where a stack ends differs between processors.
+		vector["fuel"] = json!(report.outcome.has_output().then_some(report.fuel));
 		vector["outcome"] = json!(report.outcome.to_string());
 		let bytes = report.into_result().encode();
 		vector["result"] = json!(hex::encode(&bytes));
