@@ -3,10 +3,10 @@
 #![allow(clippy::unwrap_used)] // A test that panics is a test that fails.
 
 mod attacks;
-mod c_programs;
 mod cache;
 mod determinism;
 mod outcomes;
+mod real_programs;
 mod refusals;
 mod system;
 mod vectors;

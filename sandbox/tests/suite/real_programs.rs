@@ -1,9 +1,10 @@
-//! Programs that a C compiler made, with a whole C library: those of `examples/`, and one that tries
+//! Programs that compilers made, in C with a whole C library: those of `examples/`, and one that tries
 //! what a program may expect of a system.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, path::Path, process::Command, sync::LazyLock};
 
-use dgcs_sandbox::{Cancel, Outcome, Program, Report, Sandbox};
+use dgcs_sandbox::{Cancel, Outcome, Program, Report, Sandbox, TrapKind};
+use tempfile::TempDir;
 
 use crate::subtask;
 
@@ -22,10 +23,18 @@ fn compile(source: &str) -> Vec<u8> {
 	fs::read(to).unwrap()
 }
 
+/// Prepares one of `examples/`, all of which `scripts/build-examples.sh` builds.
 fn example(name: &str) -> (Sandbox, Program) {
-	let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../examples/{name}/{name}.c"));
+	static BUILT: LazyLock<TempDir> = LazyLock::new(|| {
+		let dir = tempfile::tempdir().unwrap();
+		let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/build-examples.sh");
+		let status = Command::new(script).arg(dir.path()).status().unwrap();
+		assert!(status.success(), "the examples can be built: run scripts/setup.sh");
+		dir
+	});
 	let sandbox = Sandbox::new(None).unwrap();
-	let program = sandbox.prepare(&compile(&fs::read_to_string(path).unwrap())).unwrap();
+	let bytes = fs::read(BUILT.path().join(name).with_extension("wasm")).unwrap();
+	let program = sandbox.prepare(&bytes).unwrap();
 	(sandbox, program)
 }
 
@@ -88,6 +97,36 @@ fn pathtracer_takes_its_frame_from_the_environment() {
 	assert_eq!((report.outcome, report.output), (Outcome::Ok, given.output));
 }
 
+#[test]
+fn pi_throws_and_merges() {
+	let pi = example("pi");
+	let throw = |seed: u8| {
+		let mut subtask = subtask(b"");
+		subtask.args = vec!["1000000".into()];
+		subtask.seed = [seed; 32];
+		let report = pi.0.run(&pi.1, subtask, &Cancel::new()).unwrap();
+		assert_eq!(report.outcome, Outcome::Ok);
+		String::from_utf8(report.output).unwrap()
+	};
+	let (one, two) = (throw(1), throw(2));
+	assert_ne!(one, two);
+	assert_eq!(one, throw(1));
+	let inside =
+		|line: &str| line.trim_end().strip_suffix(" 1000000").unwrap().parse::<u64>().unwrap();
+	let sum = inside(&one) + inside(&two);
+	let merged = run_with(&pi, &["merge"], format!("{one}{two}").as_bytes());
+	let estimate = sum * 2000;
+	let expected = format!("{sum} 2000000 3.{:09}\n", estimate - 3_000_000_000);
+	assert_eq!(String::from_utf8(merged.output).unwrap(), expected);
+	assert!((3_135_000_000..3_148_000_000).contains(&estimate), "{estimate}");
+
+	for wrong in ["x", "0", "-1"] {
+		assert_eq!(run_with(&pi, &[wrong], b"").outcome, Outcome::Exit(2));
+	}
+	assert_eq!(run_with(&pi, &["merge"], b"").outcome, Outcome::Exit(2));
+	assert_eq!(run_with(&pi, &["merge"], b"1 2;").outcome, Outcome::Exit(2));
+}
+
 /// A C library's own view of the sandbox.
 #[test]
 fn a_c_program_finds_its_way() {
@@ -133,7 +172,6 @@ fn a_c_program_finds_its_way() {
 /// C's `abort` and a bad pointer are traps, told apart.
 #[test]
 fn a_c_program_that_crashes_says_how() {
-	use dgcs_sandbox::TrapKind;
 	for (body, kind) in [
 		("abort();", TrapKind::Unreachable),
 		("*(volatile int *)-4 = 1;", TrapKind::MemoryOutOfBounds),
