@@ -10,7 +10,7 @@ use wasmparser::{
 	WasmFeatures,
 };
 
-use crate::wasi;
+use crate::{rewrite, wasi};
 
 /// Most bytes of a program.
 pub const MAX_PROGRAM_BYTES: usize = 32 * 1024 * 1024;
@@ -92,6 +92,12 @@ pub enum ProgramError {
 		 with a main function, not as a library or reactor"
 	)]
 	NoStart,
+	/// That name is the sandbox's own.
+	#[error(
+		"the program exports \"{}\", a name that the sandbox needs; give it another",
+		rewrite::EXPORT
+	)]
+	ReservedExport,
 	/// The functions of WASI can't answer it.
 	#[error("the program does not export its memory as \"memory\"; compile it for wasm32-wasip1")]
 	NoMemory,
@@ -159,6 +165,7 @@ pub fn check(program: &[u8]) -> Result<(), ProgramError> {
 					match (export.name, export.kind) {
 						("_start", ExternalKind::Func) => start = Some(export.index),
 						("memory", ExternalKind::Memory) => memory = true,
+						(rewrite::EXPORT, _) => return Err(ProgramError::ReservedExport),
 						_ => {},
 					}
 				}

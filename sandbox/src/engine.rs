@@ -5,9 +5,11 @@ use std::hash::{Hash, Hasher};
 use blake2b_simd::Params;
 use wasmtime::{Config, Engine, OptLevel, Strategy};
 
-/// Native stack of a run. What a frame takes of it differs between processors; a program's own
-/// bound is the depth of its calls.
-pub(crate) const STACK_BYTES: usize = 8 * 1024 * 1024;
+use crate::rewrite;
+
+/// Native stack of a run: 64 bytes for each unit that `rewrite` lets a program's calls have, eight times
+/// what a value takes, and more than any function that calls nobody can need. Only what is used of it takes memory.
+pub(crate) const STACK_BYTES: usize = 64 * rewrite::LIMIT as usize + 8 * 1024 * 1024;
 
 /// The engine that all runs of a sandbox share.
 pub(crate) fn new() -> wasmtime::Result<Engine> {
@@ -15,7 +17,7 @@ pub(crate) fn new() -> wasmtime::Result<Engine> {
 	config
 		.strategy(Strategy::Cranelift)
 		.cranelift_opt_level(OptLevel::Speed)
-		// `nan` has seen to it already, at a fraction of the price.
+		// `rewrite` has seen to it already, at a fraction of the price.
 		.cranelift_nan_canonicalization(false)
 		// Which proposals a program may use is decided by `check`, before the engine sees it, so
 		// that it doesn't depend on how this library was built. This one has no default that holds

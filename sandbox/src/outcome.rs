@@ -114,9 +114,9 @@ impl Outcome {
 		!matches!(self, Self::TimedOut)
 	}
 
-	/// Whether what the program wrote until then is part of the result. It isn't where workers may
-	/// come to that end at different places: by the clock, and by a stack that processors fill at
-	/// different speeds.
+	/// Whether what the program wrote until then is part of the result. It isn't when the clock ended
+	/// it. Nor is it when its calls went too deep: should a processor need more of its own stack than
+	/// any should, that must not show.
 	pub fn has_output(&self) -> bool {
 		!matches!(self, Self::TimedOut | Self::Trap(TrapKind::StackOverflow))
 	}

@@ -4,14 +4,14 @@ use std::{fmt, io, panic, sync::Arc, thread, time::Duration};
 
 use rustix::time::{clock_gettime, ClockId};
 use thiserror::Error;
-use wasmtime::{Engine, InstancePre, Linker, Module, Store, Trap, UpdateDeadline};
+use wasmtime::{Engine, Instance, InstancePre, Linker, Module, Store, Trap, UpdateDeadline};
 
 use crate::{
 	cache::Cache,
 	check::{check, ProgramError},
 	engine,
-	nan::canonicalize,
 	outcome::{Outcome, TrapKind},
+	rewrite::{self, rewrite},
 	stop::{Cancel, Reason, Watch},
 	subtask::{ArgumentError, Limits, Report, Subtask},
 	wasi::{self, Halt, Process},
@@ -61,7 +61,7 @@ impl Sandbox {
 			return self.link(&module, true);
 		}
 		check(program)?;
-		let rewritten = canonicalize(program).map_err(ProgramError::from)?;
+		let rewritten = rewrite(program).map_err(ProgramError::from)?;
 		let module =
 			Module::from_binary(&self.engine, &rewritten).map_err(PrepareError::compile)?;
 		if let Some(cache) = &self.cache {
@@ -146,7 +146,12 @@ impl Sandbox {
 
 		let ended = program.instance.instantiate(&mut store).and_then(|instance| {
 			let start = instance.get_typed_func::<(), ()>(&mut store, "_start")?;
-			start.call(&mut store, ())
+			start.call(&mut store, ()).map_err(|error| match error.downcast_ref() {
+				Some(Trap::UnreachableCodeReached) if is_too_deep(&instance, &mut store) => {
+					Trap::StackOverflow.into()
+				},
+				_ => error,
+			})
 		});
 		let outcome = match ended {
 			Ok(()) => Outcome::Ok,
@@ -161,6 +166,13 @@ impl Sandbox {
 		}
 		Ok(Report { outcome, output, stderr, fuel, peak_memory, cpu_time: cpu_time() })
 	}
+}
+
+/// Whether it was the program's calls that went too deep.
+fn is_too_deep(instance: &Instance, store: &mut Store<Process>) -> bool {
+	let depth = instance.get_global(&mut *store, rewrite::EXPORT);
+	let depth = depth.and_then(|depth| depth.get(store).i32());
+	depth.is_some_and(|depth| depth as u32 > rewrite::LIMIT)
 }
 
 /// What a run's error says about the program, if it is about the program.

@@ -21,8 +21,7 @@ fn growing_memory_without_end_is_stopped() {
 	assert!(report.peak_memory <= LIMITS.memory);
 }
 
-/// The nearest thing to a fork bomb: calls that call twice. Where the stack ends differs between
-/// processors, so nothing that was written before is told.
+/// The nearest thing to a fork bomb: calls that call twice.
 #[test]
 fn recursion_without_end_is_stopped() {
 	let bomb = program_with(

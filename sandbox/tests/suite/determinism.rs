@@ -1,6 +1,6 @@
 //! The same bytes and the same fuel, in every run, compiled or cached.
 
-use dgcs_sandbox::{Cache, Cancel, Sandbox};
+use dgcs_sandbox::{Cache, Cancel, Outcome, Sandbox, TrapKind};
 
 use crate::{numbers, program, program_with, run, subtask};
 
@@ -46,7 +46,7 @@ fn fuel_is_what_it_was() {
 	);
 	assert_eq!(run(&count, subtask(b"")).unwrap().fuel, 7001);
 	let write = program("(call $put64 (i64.const 0))");
-	assert_eq!(run(&write, subtask(b"")).unwrap().fuel, 224);
+	assert_eq!(run(&write, subtask(b"")).unwrap().fuel, 248);
 }
 
 /// NaNs as processors make them: of a division, of infinities, of a root, with payloads, as floats of
@@ -114,4 +114,82 @@ fn bits_that_are_only_moved_stay() {
 	)
 	.unwrap();
 	assert_eq!(numbers(&report), [bits, bits ^ 1 << 63]);
+}
+
+/// The deepest that these calls may go, found by trying.
+fn deepest(definitions: &str) -> u32 {
+	let program = program_with(
+		definitions,
+		"(i32.store (i32.const 0) (i32.const 64))
+		(i32.store (i32.const 4) (i32.const 4))
+		(drop (call $fd_read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 8)))
+		(call $deep (i32.load (i32.const 64)))",
+	);
+	let sandbox = Sandbox::new(None).unwrap();
+	let program = sandbox.prepare(&program).unwrap();
+	let (mut returns, mut overflows) = (0, 1 << 20);
+	while overflows - returns > 1 {
+		let middle = (returns + overflows) / 2;
+		let subtask = subtask(&u32::to_le_bytes(middle));
+		match sandbox.run(&program, subtask, &Cancel::new()).unwrap().outcome {
+			Outcome::Ok => returns = middle,
+			Outcome::Trap(TrapKind::StackOverflow) => overflows = middle,
+			other => panic!("{other}"),
+		}
+	}
+	returns
+}
+
+/// How deep calls may go follows from the program: from what each function has at hand, not from what a
+/// processor puts on its stack. Were the native stack too small for any of these, it would be less.
+#[test]
+fn stacks_end_at_the_same_depth() {
+	const LIMIT: u32 = 1 << 20;
+	const MAIN: u32 = 8 + 4;
+	let call = "(if (local.get 0) (then (call $deep (i32.sub (local.get 0) (i32.const 1)))))";
+	let deepest_of = |units: u32| (LIMIT - MAIN) / units;
+
+	// One parameter, and two values at most.
+	let small = deepest(&format!("(func $deep (param i32) {call})"));
+	assert_eq!(small, deepest_of(8 + 1 + 2));
+
+	let indirect = deepest(
+		"(type $deep (func (param i32))) (table funcref (elem $deep))
+		(func $deep (param i32) (if (local.get 0) (then
+			(call_indirect (type $deep) (i32.sub (local.get 0) (i32.const 1)) (i32.const 0)))))",
+	);
+	assert_eq!(indirect, deepest_of(8 + 1 + 2));
+
+	// Many variables and values, all needed behind the call: as much as a frame can be made to hold.
+	for (of, zero) in [("i64", "(i64.const 1)"), ("v128", "(v128.const i64x2 1 2)")] {
+		let set: String = (1..=300)
+			.map(|i| format!("(local.set {i} (call $one (local.get 0) {zero}))"))
+			.collect();
+		let push: String = (0..300).map(|_| format!("(call $one (local.get 0) {zero})")).collect();
+		let use_all: String = (1..=300).map(|i| format!("(call $use (local.get {i}))")).collect();
+		let pop = "(call $use)".repeat(300);
+		let locals = format!("{of} ").repeat(300);
+		let store = if of == "i64" { "i64.store" } else { "v128.store" };
+		let large = deepest(&format!(
+			"(func $one (param i32 {of}) (result {of}) ({store} (i32.const 96) (local.get 1))
+				(local.get 1))
+			(func $use (param {of}) ({store} (i32.const 96) (local.get 0)))
+			(func $deep (param i32) (local {locals}) {set} {push} {call} {use_all} {pop})"
+		));
+		assert_eq!(large, deepest_of(8 + 301 + 302), "{of}");
+	}
+}
+
+/// A call that has returned counts no more.
+#[test]
+fn calls_that_return_are_not_counted() {
+	let many = program_with(
+		"(func $leaf (param i32) (result i32) (local.get 0))
+		(func $caller (param i32) (result i32) (call $leaf (local.get 0)))",
+		"(local $i i32)
+		(loop $again
+			(br_if $again (i32.lt_u (local.tee $i (i32.add (i32.const 1) (call $caller (local.get $i))))
+				(i32.const 1000000))))",
+	);
+	assert_eq!(run(&many, subtask(b"")).unwrap().outcome, Outcome::Ok);
 }

@@ -99,6 +99,13 @@ fn check_fails_when_there_is_no_memory() {
 	assert_eq!(refused(r#"(module (func (export "_start")))"#), ProgramError::NoMemory);
 }
 
+#[test]
+fn check_fails_when_it_exports_the_sandboxs_own_name() {
+	let text = r#"(module (memory (export "memory") 1) (global (export "dgcs:depth") i32 (i32.const 0))
+		(func (export "_start")))"#;
+	assert_eq!(refused(text), ProgramError::ReservedExport);
+}
+
 /// What would make results differ, or is no part of the language.
 #[test]
 fn check_fails_when_machines_may_differ() {

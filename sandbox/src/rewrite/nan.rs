@@ -12,49 +12,14 @@
 //!
 //! Values that are moved and not computed keep their bits, as WebAssembly says.
 
-use wasm_encoder::{CodeSection, Encode, Ieee32, Ieee64, InstructionSink, Module, RawSection};
-use wasmparser::{
-	FuncToValidate, FuncValidator, FuncValidatorAllocations, FunctionBody, Operator, Parser,
-	Payload, ValType, ValidPayload, Validator, ValidatorResources, WasmModuleResources,
-};
+use wasm_encoder::{Ieee32, Ieee64, InstructionSink};
+use wasmparser::{FuncValidator, Operator, ValType, WasmModuleResources};
 
-use crate::check::LANGUAGE;
+use super::scratch::Scratch;
 
 /// The pattern: positive, quiet, without a payload.
 const NAN_32: u32 = 0x7fc0_0000;
 const NAN_64: u64 = 0x7ff8_0000_0000_0000;
-
-/// Rewrites a program that passed [`check`](crate::check). Custom sections, as names and debugging
-/// information, are left out.
-pub(crate) fn canonicalize(program: &[u8]) -> wasmparser::Result<Vec<u8>> {
-	let mut module = Module::new();
-	let mut code = CodeSection::new();
-	let mut functions = 0;
-	let mut parser = Parser::new(0);
-	parser.set_features(LANGUAGE);
-	let mut validator = Validator::new_with_features(LANGUAGE);
-	let mut allocations = FuncValidatorAllocations::default();
-	for payload in parser.parse_all(program) {
-		let payload = payload?;
-		if let ValidPayload::Func(function, body) = validator.payload(&payload)? {
-			code.raw(&rewrite(function, &body, &mut allocations)?);
-			if code.len() == functions {
-				module.section(&code);
-			}
-			continue;
-		}
-		match &payload {
-			Payload::CodeSectionStart { count, .. } => functions = *count,
-			Payload::CustomSection(_) => {},
-			_ => {
-				if let Some((id, range)) = payload.as_section() {
-					module.section(&RawSection { id, data: &program[range] });
-				}
-			},
-		}
-	}
-	Ok(module.finish())
-}
 
 /// What an instruction does to the bits of NaNs.
 enum Effect {
@@ -162,36 +127,33 @@ fn effect_of(operator: &Operator<'_>) -> Effect {
 	}
 }
 
-fn rewrite(
-	function: FuncToValidate<ValidatorResources>,
-	body: &FunctionBody<'_>,
-	allocations: &mut FuncValidatorAllocations,
-) -> wasmparser::Result<Vec<u8>> {
-	let mut validator = function.into_validator(std::mem::take(allocations));
-	let mut reader = body.get_binary_reader();
-	validator.read_locals(&mut reader)?;
-	let mut code = Vec::with_capacity(body.as_bytes().len() * 2);
-	let mut scratch = Scratch::new(validator.len_locals());
-	// Whether each value on the stack may be a NaN of unknown bits.
-	let mut unknown: Vec<bool> = Vec::new();
+/// Follows one function, and repairs NaNs in its code.
+#[derive(Default)]
+pub(super) struct Nans {
+	/// Whether each value on the stack may be a NaN of unknown bits.
+	unknown: Vec<bool>,
+}
 
-	let mut operators = wasmparser::OperatorsReader::new(reader);
-	while !operators.eof() {
-		let start = operators.original_position();
-		let (operator, offset) = operators.read_with_offset()?;
-		let end = operators.original_position();
-		let raw = &body.as_bytes()[start - body.range().start..end - body.range().start];
+/// What [`Nans`] knows of an instruction between its operands and its results.
+pub(super) struct Step {
+	effect: Effect,
+	gives: u32,
+	/// Whether any of its operands was unknown.
+	passed: bool,
+}
 
-		// Behind a jump nothing runs, and the stack holds what nobody computed.
-		if validator.get_control_frame(0).is_none_or(|frame| frame.unreachable) {
-			validator.op(offset, &operator)?;
-			code.extend_from_slice(raw);
-			unknown.resize(validator.operand_stack_height() as usize, false);
-			continue;
-		}
-
-		let (takes, gives) = operator.operator_arity(&validator).unwrap_or_default();
-		let effect = effect_of(&operator);
+impl Nans {
+	/// Repairs what the instruction that comes next looks at.
+	pub(super) fn before<R: WasmModuleResources>(
+		&mut self,
+		operator: &Operator<'_>,
+		validator: &FuncValidator<R>,
+		scratch: &mut Scratch,
+		code: &mut Vec<u8>,
+	) -> Step {
+		let (takes, gives) = operator.operator_arity(validator).unwrap_or_default();
+		let unknown = &mut self.unknown;
+		let effect = effect_of(operator);
 		let observed = match effect {
 			Effect::Observes => takes as usize,
 			Effect::CopiesSign => 1,
@@ -203,30 +165,39 @@ fn rewrite(
 			_ => 0,
 		};
 		let first_observed = unknown.len().saturating_sub(observed);
-		repair(&validator, &mut unknown[first_observed..], &mut scratch, &mut code);
-
+		repair(validator, &mut unknown[first_observed..], scratch, code);
 		let first = unknown.len().saturating_sub(takes as usize);
 		let passed = unknown.drain(first..).fold(false, |any, unknown| any | unknown);
-		validator.op(offset, &operator)?;
-		code.extend_from_slice(raw);
-		let given = match effect {
+		Step { effect, gives, passed }
+	}
+
+	/// Notes what the instruction left on the stack, which is so high now.
+	pub(super) fn after(
+		&mut self,
+		step: Step,
+		height: u32,
+		scratch: &mut Scratch,
+		code: &mut Vec<u8>,
+	) {
+		let given = match step.effect {
 			Effect::Computes => true,
-			Effect::Passes | Effect::Selects | Effect::CopiesSign => passed,
+			Effect::Passes | Effect::Selects | Effect::CopiesSign => step.passed,
 			Effect::Compares | Effect::Observes => false,
 			// Any instruction may look at any bits of a vector.
 			Effect::ComputesLanes32 | Effect::ComputesLanes64 => {
-				let wide = matches!(effect, Effect::ComputesLanes64);
-				repair_lanes(wide, scratch.repair(ValType::V128), &mut code);
+				let wide = matches!(step.effect, Effect::ComputesLanes64);
+				repair_lanes(wide, scratch.repair(ValType::V128), code);
 				false
 			},
 		};
-		unknown.extend((0..gives).map(|_| given));
-		unknown.resize(validator.operand_stack_height() as usize, false);
+		self.unknown.extend((0..step.gives).map(|_| given));
+		self.skip(height);
 	}
-	operators.finish()?;
-	*allocations = validator.into_allocations();
 
-	scratch.with_locals(body, &code)
+	/// Notes how high the stack is behind an instruction that is never reached.
+	pub(super) fn skip(&mut self, height: u32) {
+		self.unknown.resize(height as usize, false);
+	}
 }
 
 /// Repairs those of the topmost values that are unknown.
@@ -291,73 +262,9 @@ fn repair_lanes(wide: bool, local: u32, code: &mut Vec<u8>) {
 	code.v128_bitselect();
 }
 
-/// Local variables that a function gets on top of its own.
-struct Scratch {
-	/// The first of them.
-	first: u32,
-	types: Vec<ValType>,
-	/// What each of them is for: a repair, or a place among those put aside.
-	uses: Vec<Option<usize>>,
-}
-
-impl Scratch {
-	fn new(first: u32) -> Self {
-		Self { first, types: Vec::new(), uses: Vec::new() }
-	}
-
-	fn repair(&mut self, of: ValType) -> u32 {
-		self.local(None, of)
-	}
-
-	fn aside(&mut self, place: usize, of: ValType) -> u32 {
-		self.local(Some(place), of)
-	}
-
-	fn local(&mut self, using: Option<usize>, of: ValType) -> u32 {
-		let known = self.types.iter().zip(&self.uses).position(|known| known == (&of, &using));
-		let index = known.unwrap_or_else(|| {
-			self.types.push(of);
-			self.uses.push(using);
-			self.types.len() - 1
-		});
-		// Both are bounded by the number of local variables that a function may have.
-		self.first + index as u32
-	}
-
-	/// The body of the function, its local variables before its code.
-	fn with_locals(&self, body: &FunctionBody<'_>, code: &[u8]) -> wasmparser::Result<Vec<u8>> {
-		let own = body.get_locals_reader()?;
-		let mut bytes = Vec::with_capacity(code.len() + 64);
-		(own.get_count() + self.types.len() as u32).encode(&mut bytes);
-		for group in own {
-			let (count, of) = group?;
-			encode_local(count, of, &mut bytes);
-		}
-		for of in &self.types {
-			encode_local(1, *of, &mut bytes);
-		}
-		bytes.extend_from_slice(code);
-		Ok(bytes)
-	}
-}
-
-fn encode_local(count: u32, of: ValType, bytes: &mut Vec<u8>) {
-	count.encode(bytes);
-	let of = match of {
-		ValType::I32 => wasm_encoder::ValType::I32,
-		ValType::I64 => wasm_encoder::ValType::I64,
-		ValType::F32 => wasm_encoder::ValType::F32,
-		ValType::F64 => wasm_encoder::ValType::F64,
-		ValType::V128 => wasm_encoder::ValType::V128,
-		// The only one of the language.
-		ValType::Ref(_) => wasm_encoder::ValType::FUNCREF,
-	};
-	of.encode(bytes);
-}
-
 #[cfg(test)]
 mod tests {
-	use super::*;
+	use crate::rewrite::rewrite;
 	use proptest::prelude::*;
 	use wasmtime::{Config, Engine, Instance, Module, Store};
 
@@ -466,7 +373,7 @@ mod tests {
 			let mut repairing = Config::new();
 			repairing.cranelift_nan_canonicalization(true);
 			let expected = memory(&Engine::new(&repairing).expect("this machine's"), &program);
-			let rewritten = canonicalize(&program).expect("valid");
+			let rewritten = rewrite(&program).expect("valid");
 			prop_assert_eq!(memory(&Engine::default(), &rewritten), expected);
 		}
 	}
