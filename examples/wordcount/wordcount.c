@@ -33,12 +33,9 @@ typedef struct {
 static entry *table;
 static size_t size, used;
 
-/* FNV-1a. */
-static uint32_t hash_of(const char *word, size_t length) {
-	uint32_t hash = 2166136261u;
-	for (size_t i = 0; i < length; i++) hash = (hash ^ (unsigned char)word[i]) * 16777619u;
-	return hash;
-}
+/* FNV-1a, a byte at a time. */
+#define HASH_START 2166136261u
+static uint32_t hash_with(uint32_t hash, unsigned char byte) { return (hash ^ byte) * 16777619u; }
 
 static entry *place_of(const char *word, uint32_t length, uint32_t hash) {
 	size_t at = hash & (size - 1);
@@ -60,9 +57,8 @@ static void grow(void) {
 	free(old);
 }
 
-static void count(const char *word, size_t length, uint64_t times) {
+static void count(const char *word, size_t length, uint32_t hash, uint64_t times) {
 	if (2 * used >= size) grow();
-	uint32_t hash = hash_of(word, length);
 	entry *e = place_of(word, (uint32_t)length, hash);
 	if (!e->word) {
 		*e = (entry){malloc(length + 1), (uint32_t)length, hash, 0};
@@ -76,35 +72,42 @@ static void count(const char *word, size_t length, uint64_t times) {
 
 /* Input and output ------------------------------------------------------------------------------- */
 
-/* The byte as it counts in a word, or 0. */
-static unsigned char letter(unsigned char c) {
-	if (c >= 'A' && c <= 'Z') return c + ('a' - 'A');
-	return (c >= 'a' && c <= 'z') || c >= 128 ? c : 0;
-}
-
 static void read_text(void) {
 	static unsigned char block[1 << 16];
+	/* The byte as it counts in a word, or 0. */
+	static unsigned char letter[256];
+	for (int c = 128; c < 256; c++) letter[c] = (unsigned char)c;
+	for (int c = 'a'; c <= 'z'; c++) letter[c] = letter[c - 'a' + 'A'] = (unsigned char)c;
+
 	char word[LONGEST];
+	uint32_t hash = HASH_START;
 	size_t length = 0, got;
 	while ((got = fread(block, 1, sizeof block, stdin)) > 0) {
 		for (size_t i = 0; i < got; i++) {
-			unsigned char c = letter(block[i]);
+			unsigned char c = letter[block[i]];
 			if (c) {
-				if (length < LONGEST) word[length++] = (char)c;
+				if (length == LONGEST) continue;
+				word[length++] = (char)c;
+				hash = hash_with(hash, c);
 			} else if (length) {
-				count(word, length, 1);
+				count(word, length, hash, 1);
 				length = 0;
+				hash = HASH_START;
 			}
 		}
 	}
-	if (length) count(word, length, 1);
+	if (length) count(word, length, hash, 1);
 }
 
 static void read_counts(void) {
 	char word[LONGEST + 1];
 	unsigned long long times;
 	int read;
-	while ((read = scanf("%llu %255s", &times, word)) == 2) count(word, strlen(word), times);
+	while ((read = scanf("%llu %255s", &times, word)) == 2) {
+		uint32_t hash = HASH_START;
+		for (const char *c = word; *c; c++) hash = hash_with(hash, (unsigned char)*c);
+		count(word, strlen(word), hash, times);
+	}
 	if (read != EOF) fail("not a line of a count and a word");
 }
 
