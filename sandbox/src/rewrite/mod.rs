@@ -1,6 +1,7 @@
 //! Rewrites a program before it is compiled, so that it does the same on every processor: [`nan`] for
-//! what its numbers are, [`depth`] for how deep its calls may go.
+//! what its numbers are, [`depth`] for how deep its calls may go, [`bulk`] for what it pays for.
 
+mod bulk;
 mod depth;
 mod nan;
 mod scratch;
@@ -148,6 +149,7 @@ fn rewrite_function(
 		}
 
 		depth.see(validator.operand_stack_height());
+		bulk::pay(&operator, &mut scratch, &mut code);
 		let step = nans.before(&operator, &validator, &mut scratch, &mut code);
 		validator.op(offset, &operator)?;
 		if callers.are_called_by(&operator) {

@@ -17,7 +17,7 @@ impl Scratch {
 		Self { first, types: Vec::new(), uses: Vec::new() }
 	}
 
-	/// One to repair a value of that type in.
+	/// One to repair a value of that type in, or to count with.
 	pub(super) fn repair(&mut self, of: ValType) -> u32 {
 		self.local(None, of)
 	}

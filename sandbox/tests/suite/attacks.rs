@@ -65,6 +65,26 @@ fn work_of_the_system_takes_fuel() {
 	}
 }
 
+/// So is work on much memory by one instruction.
+#[test]
+fn work_on_much_memory_takes_fuel() {
+	let fuel =
+		|main: &str| run(&program_with("(table 1000 funcref)", main), subtask(b"")).unwrap().fuel;
+	let copies = [
+		("(memory.fill (i32.const 0) (i32.const 0) (i32.const {}))", 131_072),
+		("(memory.copy (i32.const 0) (i32.const 0) (i32.const {}))", 131_072),
+		("(table.fill (i32.const 0) (ref.null func) (i32.const {}))", 1_000),
+		("(drop (table.grow (ref.null func) (i32.const {})))", 1_000),
+	];
+	for (work, much) in copies {
+		let with = |amount: u32| fuel(&work.replace("{}", &amount.to_string()));
+		assert!(with(much) >= with(255) + u64::from(much / 256) * 6, "{work}");
+		assert_eq!(with(0), with(255), "{work}");
+	}
+	let bomb = "(loop (memory.fill (i32.const 0) (i32.const 0) (i32.const 131072)) (br 0))";
+	assert_eq!(run(&program(bomb), subtask(b"")).unwrap().outcome, Outcome::OutOfFuel);
+}
+
 /// Input is read as the program asks for it, and never held.
 #[test]
 fn an_endless_input_is_no_trouble() {
