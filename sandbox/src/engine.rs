@@ -9,7 +9,10 @@ use crate::rewrite;
 
 /// Native stack of a run: 64 bytes for each unit that `rewrite` lets a program's calls have, eight times
 /// what a value takes, and more than any function that calls nobody can need. Only what is used of it takes memory.
-pub(crate) const STACK_BYTES: usize = 64 * rewrite::LIMIT as usize + 8 * 1024 * 1024;
+const STACK_BYTES: usize = 64 * rewrite::LIMIT as usize + 8 * 1024 * 1024;
+
+/// Stack that the functions of the system have on top of it.
+const HOST_STACK_BYTES: usize = 1024 * 1024;
 
 /// The engine that all runs of a sandbox share.
 pub(crate) fn new() -> wasmtime::Result<Engine> {
@@ -24,9 +27,10 @@ pub(crate) fn new() -> wasmtime::Result<Engine> {
 		// everywhere.
 		.relaxed_simd_deterministic(true)
 		.consume_fuel(true)
-		// Stops runs by the clock and on request.
-		.epoch_interruption(true)
+		// So that a run can pause, and be stopped. It costs nothing beside the fuel.
+		.async_support(true)
 		.max_wasm_stack(STACK_BYTES)
+		.async_stack_size(STACK_BYTES + HOST_STACK_BYTES)
 		// A 32-bit memory has all its addresses reserved, with guard pages behind: no bounds checks.
 		.memory_reservation(1 << 32)
 		.memory_guard_size(32 << 20)

@@ -1,10 +1,10 @@
 //! Prepares programs and runs them.
 
-use std::{fmt, io, panic, sync::Arc, thread, time::Duration};
+use std::{fmt, time::Duration};
 
 use rustix::time::{clock_gettime, ClockId};
 use thiserror::Error;
-use wasmtime::{Engine, Instance, InstancePre, Linker, Module, Store, Trap, UpdateDeadline};
+use wasmtime::{Engine, Instance, InstancePre, Linker, Module, Store, Trap};
 
 use crate::{
 	cache::Cache,
@@ -12,13 +12,15 @@ use crate::{
 	engine,
 	outcome::{Outcome, TrapKind},
 	rewrite::{self, rewrite},
-	stop::{Cancel, Reason, Watch},
-	subtask::{ArgumentError, Limits, Report, Subtask},
+	stop::{run_until_stopped, Cancel, Reason},
+	subtask::{ArgumentError, Report, Subtask},
 	wasi::{self, Halt, Process},
 };
 
-/// Stack that the functions of the system have below the program's.
-const HOST_STACK_BYTES: usize = 1024 * 1024;
+/// Fuel after which a run pauses, to see whether it is to stop: less than a millisecond. What a
+/// program takes beyond a slice before it pauses is not counted, so this number is part of the
+/// protocol.
+const SLICE: u64 = 1_000_000;
 
 /// Compiles programs and runs subtasks. One serves any number of threads.
 pub struct Sandbox {
@@ -105,54 +107,29 @@ impl Sandbox {
 		subtask: Subtask,
 		cancel: &Cancel,
 	) -> Result<Report, RunError> {
+		let began = cpu_time();
 		let limits = subtask.limits;
 		let process = Process::new(subtask)?;
-		let watch = Arc::new(Watch::new(cancel));
-		// In a thread of its own, whose stack is as large as the program's may become, and whose
-		// processor time is the run's.
-		thread::scope(|scope| {
-			let running = Arc::clone(&watch);
-			let runner = thread::Builder::new()
-				.name("subtask".into())
-				.stack_size(engine::STACK_BYTES + HOST_STACK_BYTES)
-				.spawn_scoped(scope, move || {
-					let _ended = running.until_dropped();
-					self.execute(program, process, limits, Arc::clone(&running))
-				})
-				.map_err(RunError::Thread)?;
-			watch.watch(&self.engine, limits.time);
-			runner.join().unwrap_or_else(|panic| panic::resume_unwind(panic))
-		})
-	}
-
-	fn execute(
-		&self,
-		program: &Program,
-		process: Process,
-		limits: Limits,
-		watch: Arc<Watch>,
-	) -> Result<Report, RunError> {
-		if watch.reason() == Some(Reason::Cancelled) {
+		if cancel.is_cancelled() {
 			return Err(RunError::Cancelled);
 		}
 		let mut store = Store::new(&self.engine, process);
 		store.limiter(|process| process.memory());
 		store.set_fuel(limits.fuel).map_err(RunError::machine)?;
-		store.set_epoch_deadline(1);
-		store.epoch_deadline_callback(move |_| match watch.reason() {
-			None => Ok(UpdateDeadline::Continue(1)),
-			Some(reason) => Err(Halt::Stopped(reason).into()),
-		});
+		store.fuel_async_yield_interval(Some(SLICE)).map_err(RunError::machine)?;
 
-		let ended = program.instance.instantiate(&mut store).and_then(|instance| {
+		let run = async {
+			let instance = program.instance.instantiate_async(&mut store).await?;
 			let start = instance.get_typed_func::<(), ()>(&mut store, "_start")?;
-			start.call(&mut store, ()).map_err(|error| match error.downcast_ref() {
+			let ended = start.call_async(&mut store, ()).await;
+			ended.map_err(|error| match error.downcast_ref() {
 				Some(Trap::UnreachableCodeReached) if is_too_deep(&instance, &mut store) => {
 					Trap::StackOverflow.into()
 				},
 				_ => error,
 			})
-		});
+		};
+		let ended = run_until_stopped(run, cancel, limits.time);
 		let outcome = match ended {
 			Ok(()) => Outcome::Ok,
 			Err(error) => outcome_of(error)?,
@@ -164,7 +141,8 @@ impl Sandbox {
 		if !outcome.has_output() {
 			output.clear();
 		}
-		Ok(Report { outcome, output, stderr, fuel, peak_memory, cpu_time: cpu_time() })
+		let cpu_time = cpu_time().saturating_sub(began);
+		Ok(Report { outcome, output, stderr, fuel, peak_memory, cpu_time })
 	}
 }
 
@@ -250,9 +228,6 @@ pub enum RunError {
 	/// By [`Cancel::cancel`].
 	#[error("the run was cancelled")]
 	Cancelled,
-	/// No thread to run it in.
-	#[error("no thread can be started for the run: {0}")]
-	Thread(#[source] io::Error),
 	/// This machine, not the program: another may well have a result.
 	#[error("this machine failed to run the program: {0}")]
 	Machine(String),

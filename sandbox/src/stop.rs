@@ -1,21 +1,17 @@
 //! Stops runs from outside: by the clock, or because nobody wants them any more.
-//!
-//! A run looks whether it shall stop whenever the engine's epoch moves on. Nothing moves it but a
-//! thread that wants a run to stop, so that runs which nobody stops are never disturbed.
 
 use std::{
+	future::Future,
+	pin::pin,
 	sync::{
 		atomic::{AtomicBool, Ordering},
-		Arc, Condvar, Mutex, MutexGuard, PoisonError,
+		Arc,
 	},
+	task::{Context, Poll, Waker},
 	time::{Duration, Instant},
 };
 
-use wasmtime::Engine;
-
-/// How often a run that shall stop is told so. Once is enough nearly always; a run that was just
-/// setting its next deadline misses it.
-const NUDGE: Duration = Duration::from_millis(5);
+use crate::wasi::Halt;
 
 /// Why a run stops before its program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,14 +22,7 @@ pub(crate) enum Reason {
 
 /// Cancels runs from another thread: every one that it was handed to.
 #[derive(Clone, Debug, Default)]
-pub struct Cancel(Arc<Signal>);
-
-#[derive(Debug, Default)]
-struct Signal {
-	cancelled: Mutex<bool>,
-	/// Somebody cancelled, or a run ended.
-	changed: Condvar,
-}
+pub struct Cancel(Arc<AtomicBool>);
 
 impl Cancel {
 	/// A handle for [`Sandbox::run`](crate::Sandbox::run).
@@ -41,80 +30,35 @@ impl Cancel {
 		Self::default()
 	}
 
-	/// Stops the runs, and keeps later ones from starting.
+	/// Stops the runs within a fraction of a second, and keeps later ones from starting.
 	pub fn cancel(&self) {
-		*self.lock() = true;
-		self.0.changed.notify_all();
+		self.0.store(true, Ordering::Relaxed);
 	}
 
-	fn lock(&self) -> MutexGuard<'_, bool> {
-		self.0.cancelled.lock().unwrap_or_else(PoisonError::into_inner)
+	pub(crate) fn is_cancelled(&self) -> bool {
+		self.0.load(Ordering::Relaxed)
 	}
 }
 
-/// Watches over one run.
-#[derive(Debug)]
-pub(crate) struct Watch {
-	cancel: Cancel,
-	ended: AtomicBool,
-	timed_out: AtomicBool,
-}
-
-impl Watch {
-	pub(crate) fn new(cancel: &Cancel) -> Self {
-		Self {
-			cancel: cancel.clone(),
-			ended: AtomicBool::new(false),
-			timed_out: AtomicBool::new(false),
+/// Runs to the end, or until it is to stop. It pauses whenever a slice of fuel is used up.
+pub(crate) fn run_until_stopped<T>(
+	run: impl Future<Output = wasmtime::Result<T>>,
+	cancel: &Cancel,
+	limit: Duration,
+) -> wasmtime::Result<T> {
+	let began = Instant::now();
+	let mut run = pin!(run);
+	// Nobody need wake it: a pause is all that it ever waits for.
+	let mut context = Context::from_waker(Waker::noop());
+	loop {
+		if let Poll::Ready(ended) = run.as_mut().poll(&mut context) {
+			return ended;
 		}
-	}
-
-	/// Why the run shall stop, if it shall.
-	pub(crate) fn reason(&self) -> Option<Reason> {
-		if *self.cancel.lock() {
-			Some(Reason::Cancelled)
-		} else if self.timed_out.load(Ordering::Relaxed) {
-			Some(Reason::TimedOut)
-		} else {
-			None
+		if cancel.is_cancelled() {
+			return Err(Halt::Stopped(Reason::Cancelled).into());
 		}
-	}
-
-	/// Ends [`watch`](Self::watch) when it is dropped, by a panic as well.
-	pub(crate) fn until_dropped(&self) -> impl Drop + '_ {
-		struct Ended<'a>(&'a Watch);
-		impl Drop for Ended<'_> {
-			fn drop(&mut self) {
-				// Under the lock, so that it can't fall between the other's look and its wait.
-				let _lock = self.0.cancel.lock();
-				self.0.ended.store(true, Ordering::Relaxed);
-				self.0.cancel.0.changed.notify_all();
-			}
-		}
-		Ended(self)
-	}
-
-	/// Blocks until the run has ended, and sees to it that it does once it is to stop.
-	pub(crate) fn watch(&self, engine: &Engine, limit: Duration) {
-		// A limit beyond what the clock can hold is none.
-		let deadline = Instant::now().checked_add(limit);
-		let mut cancelled = self.cancel.lock();
-		while !self.ended.load(Ordering::Relaxed) {
-			let left = deadline.map_or(Duration::MAX, |deadline| {
-				deadline.saturating_duration_since(Instant::now())
-			});
-			if left.is_zero() {
-				self.timed_out.store(true, Ordering::Relaxed);
-			}
-			let wait = if *cancelled || left.is_zero() {
-				engine.increment_epoch();
-				NUDGE
-			} else {
-				left
-			};
-			let changed = &self.cancel.0.changed;
-			let waited = changed.wait_timeout(cancelled, wait);
-			cancelled = waited.unwrap_or_else(PoisonError::into_inner).0;
+		if began.elapsed() >= limit {
+			return Err(Halt::Stopped(Reason::TimedOut).into());
 		}
 	}
 }
