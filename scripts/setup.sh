@@ -89,6 +89,23 @@ install_system() {
 	fi
 }
 
+# C for the sandbox ----------------------------------------------------------------------------
+
+# Whether C can be compiled for the sandbox: for examples/, and for tests with real programs.
+compiles_wasi() {
+	printf '#include <stdio.h>\nint main(void) { return puts("") < 0; }\n' |
+		"${CLANG:-clang}" --target=wasm32-wasi -O2 -x c - -o "$SCRATCH/probe.wasm" 2>/dev/null
+}
+
+install_wasi() {
+	! compiles_wasi || return 0
+	# Those of the clang that Debian calls clang.
+	! has apt-get || install_packages clang wasi-libc libclang-rt-dev-wasm32 lld
+	compiles_wasi || fail "${CLANG:-clang} can't compile C for wasm32-wasi" \
+		"It needs wasi-libc, the compiler's runtime for wasm32, and wasm-ld, of its own version." \
+		"CLANG=/path/to/clang names another, as that of the WASI SDK."
+}
+
 # Rust -----------------------------------------------------------------------------------------
 
 # Whether `rustc` (or the one named) compiles for the runtime's target. Tried, not looked up: a
@@ -207,6 +224,7 @@ install_npm_packages() {
 }
 
 install_system
+install_wasi
 install_rust
 install_npm_packages
 say "ready: $(rustc --version), node $(node --version)"

@@ -1,0 +1,100 @@
+//! Content ids: the CIDv1s of this network, made, checked and shown.
+
+use aws_lc_rs::digest::{digest, SHA256};
+use cid::{multihash::Multihash, Cid};
+use dgcs_primitives::{ContentCodec, ContentId};
+use sp_core::H256;
+
+use crate::error::{Error, Result};
+
+const RAW: u64 = 0x55;
+const DAG_PB: u64 = 0x70;
+const SHA2_256: u64 = 0x12;
+
+/// SHA-256 of `bytes`.
+pub(crate) fn sha256(bytes: &[u8]) -> H256 {
+	H256::from_slice(digest(&SHA256, bytes).as_ref())
+}
+
+/// The id of `bytes` as one raw block.
+pub fn raw(bytes: &[u8]) -> ContentId {
+	ContentId { codec: ContentCodec::Raw, digest: sha256(bytes) }
+}
+
+/// The CID of `id`, as IPFS knows it.
+pub fn to_cid(id: &ContentId) -> Cid {
+	let codec = match id.codec {
+		ContentCodec::Raw => RAW,
+		ContentCodec::DagPb => DAG_PB,
+	};
+	let hash = Multihash::wrap(SHA2_256, id.digest.as_bytes())
+		.expect("a digest of 32 bytes fits a multihash of 64; qed");
+	Cid::new_v1(codec, hash)
+}
+
+/// The id that `cid` stands for. Only CIDv1 of raw or dag-pb with SHA-256 has one.
+pub fn from_cid(cid: &Cid) -> Result<ContentId> {
+	let refused = || Error::Cid(cid.to_string());
+	let codec = match cid.codec() {
+		RAW => ContentCodec::Raw,
+		DAG_PB => ContentCodec::DagPb,
+		_ => return Err(refused()),
+	};
+	let hash = cid.hash();
+	if cid.version() != cid::Version::V1 || hash.code() != SHA2_256 || hash.digest().len() != 32 {
+		return Err(refused());
+	}
+	Ok(ContentId { codec, digest: H256::from_slice(hash.digest()) })
+}
+
+/// `id` as text: base32, as `ipfs` prints it.
+pub fn display(id: &ContentId) -> String {
+	to_cid(id).to_string()
+}
+
+/// Checks that `bytes` are those that `id` names.
+pub fn verify(id: &ContentId, bytes: &[u8]) -> Result<()> {
+	let found = sha256(bytes);
+	if found == id.digest {
+		Ok(())
+	} else {
+		Err(Error::WrongBlock { id: *id, found: ContentId { digest: found, ..*id } })
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn text_is_that_of_ipfs() {
+		// `printf 'hello world' | ipfs add --cid-version=1 --raw-leaves -Q`
+		let id = raw(b"hello world");
+		assert_eq!(display(&id), "bafkreifzjut3te2nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e");
+		assert_eq!(to_cid(&id).to_bytes(), id.to_bytes());
+		assert_eq!(from_cid(&to_cid(&id)).expect("ours"), id);
+	}
+
+	#[test]
+	fn from_cid_refuses_other_kinds() {
+		let hash = Multihash::wrap(SHA2_256, &[7; 32]).expect("fits");
+		let other_hash = Multihash::wrap(0xb220, &[7; 32]).expect("fits");
+		let short = Multihash::wrap(SHA2_256, &[7; 20]).expect("fits");
+		for cid in [
+			Cid::new_v0(hash).expect("SHA-256"),
+			Cid::new_v1(0x71, hash),
+			Cid::new_v1(RAW, other_hash),
+			Cid::new_v1(RAW, short),
+		] {
+			assert!(matches!(from_cid(&cid), Err(Error::Cid(text)) if text == cid.to_string()));
+		}
+	}
+
+	#[test]
+	fn verify_names_what_came() {
+		let id = raw(b"a");
+		verify(&id, b"a").expect("the same");
+		let Err(Error::WrongBlock { id: asked, found }) = verify(&id, b"b") else { panic!() };
+		assert_eq!((asked, found), (id, raw(b"b")));
+	}
+}

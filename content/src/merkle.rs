@@ -1,0 +1,240 @@
+//! Merkle trees by Blake2b-256 with the prefixes of RFC 6962: a leaf is hashed as `00 ++ data`, two
+//! nodes are joined as `01 ++ left ++ right`, and the last node of an odd row moves up as it is.
+//! Nobody can pass a node off as a leaf.
+//!
+//! A shard's tree has its 1 KiB pieces as leaves (§4.3.1: what an audit asks for is small); a
+//! task's tree has the roots of its shards as leaves.
+
+use binary_merkle_tree::{merkle_root_raw, verify_proof, Leaf};
+use blake2b_simd::{
+	many::{hash_many, HashManyJob},
+	Params,
+};
+use sp_core::{Blake2Hasher, Hasher, H256};
+
+/// Bytes in one leaf of a shard's tree.
+pub const LEAF_SIZE: usize = 1024;
+
+/// How many leaves are hashed side by side: twice what AVX2 takes, so that no lane waits.
+const LANES: usize = 8;
+
+/// How two nodes are joined. The library hands over `left ++ right`.
+#[derive(Debug)]
+pub struct JoinNodes;
+
+impl Hasher for JoinNodes {
+	type Out = H256;
+	type StdHasher = <Blake2Hasher as Hasher>::StdHasher;
+	const LENGTH: usize = 32;
+
+	fn hash(nodes: &[u8]) -> H256 {
+		prefixed(1, nodes)
+	}
+}
+
+fn prefixed(prefix: u8, data: &[u8]) -> H256 {
+	let mut state = Params::new().hash_length(32).to_state();
+	state.update(&[prefix]).update(data);
+	H256::from_slice(state.finalize().as_bytes())
+}
+
+/// The hash of one leaf.
+pub fn leaf_hash(data: &[u8]) -> H256 {
+	prefixed(0, data)
+}
+
+/// Appends the hashes of all leaves of `data`, whose length is a multiple of [`LEAF_SIZE`].
+pub(crate) fn hash_leaves(data: &[u8], hashes: &mut Vec<H256>) {
+	let mut params = Params::new();
+	params.hash_length(32);
+	let mut scratch = [[0u8; 1 + LEAF_SIZE]; LANES];
+	for group in data.chunks(LANES * LEAF_SIZE) {
+		let leaves = group.chunks_exact(LEAF_SIZE);
+		let count = leaves.len();
+		for (slot, leaf) in scratch.iter_mut().zip(leaves) {
+			slot[1..].copy_from_slice(leaf);
+		}
+		let mut jobs: [HashManyJob<'_>; LANES] =
+			std::array::from_fn(|lane| HashManyJob::new(&params, &scratch[lane]));
+		hash_many(jobs[..count].iter_mut());
+		hashes.extend(jobs[..count].iter().map(|job| H256::from_slice(job.to_hash().as_bytes())));
+	}
+}
+
+/// The root over leaves with these hashes. All zeros if there is none.
+pub fn root(hashes: impl IntoIterator<Item = H256>) -> H256 {
+	merkle_root_raw::<JoinNodes, _>(hashes)
+}
+
+/// A whole tree in memory, 64 bytes a leaf, for who proves many of its leaves: the library would
+/// hash all of it again for every proof.
+#[derive(Clone, Debug)]
+pub struct Tree {
+	/// From the leaves up to the root.
+	rows: Vec<Vec<H256>>,
+}
+
+impl Tree {
+	/// Over leaves with these hashes.
+	pub fn new(leaves: Vec<H256>) -> Self {
+		let mut rows = vec![leaves];
+		while let Some(row) = rows.last().filter(|row| row.len() > 1) {
+			let parents = row.chunks(2).map(|pair| match pair {
+				[left, right] => join(*left, *right),
+				_ => pair[0],
+			});
+			rows.push(parents.collect());
+		}
+		Tree { rows }
+	}
+
+	/// The root. All zeros if there is no leaf.
+	pub fn root(&self) -> H256 {
+		self.rows.last().and_then(|row| row.first()).copied().unwrap_or_default()
+	}
+
+	/// The hashes that lead from leaf `index` up to the root, or `None` if there is no such leaf.
+	pub fn prove(&self, index: u32) -> Option<Vec<H256>> {
+		let mut index = index as usize;
+		self.rows[0].get(index)?;
+		let mut proof = Vec::with_capacity(self.rows.len());
+		for row in &self.rows {
+			// The last of an odd row has no sibling, and the root has none.
+			proof.extend(row.get(index ^ 1));
+			index /= 2;
+		}
+		Some(proof)
+	}
+}
+
+/// Whether `proof` leads from the leaf with this hash, number `index` of `leaves`, to `root`.
+pub fn verify(root: &H256, proof: &[H256], leaves: u32, index: u32, leaf: H256) -> bool {
+	// The library's loop is as long as the proof; no tree of a u32 of leaves is higher than 32.
+	proof.len() <= 32
+		&& verify_proof::<JoinNodes, _, _>(
+			root,
+			proof.iter().copied(),
+			leaves,
+			index,
+			Leaf::Hash(leaf),
+		)
+}
+
+/// A tree that only grows and is kept as the roots of its full subtrees, so that a root over
+/// millions of leaves takes a kilobyte of memory.
+#[derive(Clone, Debug, Default)]
+pub struct Frontier {
+	/// Full subtrees from left to right, each with the number of its leaves, which strictly falls.
+	subtrees: Vec<(u64, H256)>,
+}
+
+impl Frontier {
+	/// Appends a leaf with this hash.
+	pub fn push(&mut self, leaf: H256) {
+		let (mut size, mut node) = (1, leaf);
+		while let Some((left_size, left)) = self.subtrees.pop() {
+			if left_size != size {
+				self.subtrees.push((left_size, left));
+				break;
+			}
+			(size, node) = (2 * size, join(left, node));
+		}
+		self.subtrees.push((size, node));
+	}
+
+	/// The root over all leaves so far. All zeros if there is none.
+	pub fn root(&self) -> H256 {
+		let nodes = self.subtrees.iter().rev().map(|(_, node)| *node);
+		nodes.reduce(|right, left| join(left, right)).unwrap_or_default()
+	}
+}
+
+fn join(left: H256, right: H256) -> H256 {
+	let mut nodes = [0; 64];
+	nodes[..32].copy_from_slice(left.as_bytes());
+	nodes[32..].copy_from_slice(right.as_bytes());
+	JoinNodes::hash(&nodes)
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+	use proptest::prelude::*;
+
+	fn blake2_256(data: &[u8]) -> [u8; 32] {
+		<Blake2Hasher as Hasher>::hash(data).0
+	}
+
+	fn leaves(count: u32) -> Vec<H256> {
+		(0..count).map(|number| leaf_hash(&number.to_le_bytes())).collect()
+	}
+
+	/// The tree as RFC 6962, section 2.1, defines it.
+	fn rfc_root(data: &[[u8; 4]]) -> H256 {
+		let hash = |parts: &[&[u8]]| H256(blake2_256(&parts.concat()));
+		match data {
+			[] => H256::zero(),
+			[leaf] => hash(&[&[0], leaf]),
+			_ => {
+				let split = data.len().next_power_of_two() / 2;
+				let (left, right) = data.split_at(split);
+				hash(&[&[1], rfc_root(left).as_bytes(), rfc_root(right).as_bytes()])
+			},
+		}
+	}
+
+	#[test]
+	fn leaves_are_hashed_alike_one_by_one_and_side_by_side() {
+		for count in [1, 7, 8, 9, 256] {
+			let data: Vec<u8> = (0..count * LEAF_SIZE).map(|i| (i * 7 / 3) as u8).collect();
+			let mut hashes = Vec::new();
+			hash_leaves(&data, &mut hashes);
+			let expected: Vec<H256> = data.chunks(LEAF_SIZE).map(leaf_hash).collect();
+			assert_eq!(hashes, expected);
+		}
+	}
+
+	proptest! {
+		#![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+		#[test]
+		fn roots_are_those_of_rfc_6962(count in 0u32..70) {
+			let data: Vec<[u8; 4]> = (0..count).map(u32::to_le_bytes).collect();
+			let expected = rfc_root(&data);
+			prop_assert_eq!(root(leaves(count)), expected);
+			let mut frontier = Frontier::default();
+			leaves(count).into_iter().for_each(|leaf| frontier.push(leaf));
+			prop_assert_eq!(frontier.root(), expected);
+		}
+
+		#[test]
+		fn proofs_hold_for_their_leaf_alone(count in 1u32..70, pick in 0u32..70, flip in 0usize..8) {
+			let index = pick % count;
+			let all = leaves(count);
+			let (root, leaf) = (root(all.clone()), all[index as usize]);
+			let tree = Tree::new(all);
+			prop_assert_eq!(tree.root(), root);
+			let proof = tree.prove(index).expect("the leaf exists");
+			prop_assert!(verify(&root, &proof, count, index, leaf));
+			prop_assert!(!verify(&root, &proof, count, index, leaf_hash(b"other")));
+			prop_assert!(!verify(&root, &proof, count, count, leaf));
+			let mut longer = proof.clone();
+			longer.push(root);
+			prop_assert!(!verify(&root, &longer, count, index, leaf));
+			if let Some(changed) = proof.get(flip % proof.len().max(1)) {
+				let mut wrong = proof.clone();
+				wrong[flip % proof.len()] = H256(blake2_256(changed.as_bytes()));
+				prop_assert!(!verify(&root, &wrong, count, index, leaf));
+				prop_assert!(!verify(&root, &proof[1..], count, index, leaf));
+			}
+		}
+	}
+
+	#[test]
+	fn prove_fails_when_there_is_no_such_leaf() {
+		assert_eq!(Tree::new(leaves(3)).prove(3), None);
+		assert_eq!(Tree::new(Vec::new()).prove(0), None);
+		assert_eq!(Tree::new(Vec::new()).root(), H256::zero());
+		assert!(!verify(&H256::zero(), &vec![H256::zero(); 33], 3, 0, H256::zero()));
+	}
+}

@@ -1,0 +1,141 @@
+/*
+ * Counts how often each word occurs.
+ *
+ *   wordcount          text in, a line for each word out: how often, and the word
+ *   wordcount merge    such lines in, of any number of texts; one line for each word out
+ *
+ * A word is a run of ASCII letters and of bytes beyond ASCII, so that any language in UTF-8 has words.
+ * Letters of ASCII count as small. The most frequent word comes first, equal ones in the order of
+ * their bytes.
+ */
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A word of more bytes is cut. */
+#define LONGEST 255
+
+static void fail(const char *what) {
+	fprintf(stderr, "wordcount: %s: %s\n", what, errno ? strerror(errno) : "bad input");
+	exit(2);
+}
+
+/* A table of words, by open addressing ----------------------------------------------------------- */
+
+typedef struct {
+	char *word;
+	uint32_t length, hash;
+	uint64_t count;
+} entry;
+
+static entry *table;
+static size_t size, used;
+
+/* FNV-1a, a byte at a time. */
+#define HASH_START 2166136261u
+static uint32_t hash_with(uint32_t hash, unsigned char byte) { return (hash ^ byte) * 16777619u; }
+
+static entry *place_of(const char *word, uint32_t length, uint32_t hash) {
+	size_t at = hash & (size - 1);
+	for (;; at = (at + 1) & (size - 1)) {
+		entry *e = &table[at];
+		if (!e->word) return e;
+		if (e->hash == hash && e->length == length && !memcmp(e->word, word, length)) return e;
+	}
+}
+
+static void grow(void) {
+	entry *old = table;
+	size_t old_size = size;
+	size = size ? 2 * size : 1 << 12;
+	table = calloc(size, sizeof *table);
+	if (!table) fail("no memory for the words");
+	for (size_t i = 0; i < old_size; i++)
+		if (old[i].word) *place_of(old[i].word, old[i].length, old[i].hash) = old[i];
+	free(old);
+}
+
+static void count(const char *word, size_t length, uint32_t hash, uint64_t times) {
+	if (2 * used >= size) grow();
+	entry *e = place_of(word, (uint32_t)length, hash);
+	if (!e->word) {
+		*e = (entry){malloc(length + 1), (uint32_t)length, hash, 0};
+		if (!e->word) fail("no memory for a word");
+		memcpy(e->word, word, length);
+		e->word[length] = 0;
+		used++;
+	}
+	e->count += times;
+}
+
+/* Input and output ------------------------------------------------------------------------------- */
+
+static void read_text(void) {
+	static unsigned char block[1 << 16];
+	/* The byte as it counts in a word, or 0. */
+	static unsigned char letter[256];
+	for (int c = 128; c < 256; c++) letter[c] = (unsigned char)c;
+	for (int c = 'a'; c <= 'z'; c++) letter[c] = letter[c - 'a' + 'A'] = (unsigned char)c;
+
+	char word[LONGEST];
+	uint32_t hash = HASH_START;
+	size_t length = 0, got;
+	while ((got = fread(block, 1, sizeof block, stdin)) > 0) {
+		for (size_t i = 0; i < got; i++) {
+			unsigned char c = letter[block[i]];
+			if (c) {
+				if (length == LONGEST) continue;
+				word[length++] = (char)c;
+				hash = hash_with(hash, c);
+			} else if (length) {
+				count(word, length, hash, 1);
+				length = 0;
+				hash = HASH_START;
+			}
+		}
+	}
+	if (length) count(word, length, hash, 1);
+}
+
+static void read_counts(void) {
+	char word[LONGEST + 1];
+	unsigned long long times;
+	int read;
+	while ((read = scanf("%llu %255s", &times, word)) == 2) {
+		uint32_t hash = HASH_START;
+		for (const char *c = word; *c; c++) hash = hash_with(hash, (unsigned char)*c);
+		count(word, strlen(word), hash, times);
+	}
+	if (read != EOF) fail("not a line of a count and a word");
+}
+
+static int by_count(const void *a, const void *b) {
+	const entry *x = a, *y = b;
+	if (x->count != y->count) return x->count < y->count ? 1 : -1;
+	return strcmp(x->word, y->word);
+}
+
+static void write_counts(void) {
+	size_t n = 0;
+	for (size_t i = 0; i < size; i++)
+		if (table[i].word) table[n++] = table[i];
+	if (n) qsort(table, n, sizeof *table, by_count);
+	for (size_t i = 0; i < n; i++) printf("%llu %s\n", (unsigned long long)table[i].count, table[i].word);
+}
+
+int main(int argc, char **argv) {
+	if (argc == 1) {
+		read_text();
+	} else if (argc == 2 && !strcmp(argv[1], "merge")) {
+		read_counts();
+	} else {
+		fprintf(stderr, "wordcount: %s: the only argument there is, is merge\n", argv[1]);
+		return 2;
+	}
+	if (ferror(stdin)) fail("can't read");
+	write_counts();
+	if (fflush(stdout) || ferror(stdout)) fail("can't write");
+	return 0;
+}

@@ -1,0 +1,133 @@
+//! Bounds how deep calls may go, the same on every processor.
+//!
+//! What a call takes of the native stack follows from the processor, and so would the depth at which a
+//! program overflows it. So each call counts what its caller's frame may take, by a measure of
+//! WebAssembly's own: its local variables and the most values that it has at hand. The native stack
+//! is so large that this bound is always met first.
+//!
+//! Calls of functions that call nobody are not counted: there is room for one more frame.
+
+use wasm_encoder::{ConstExpr, Encode, GlobalSection, GlobalType, InstructionSink, ValType};
+use wasmparser::{ExportSectionReader, GlobalSectionReader};
+
+/// Under which name the counter can be read. No program may export it.
+pub(crate) const EXPORT: &str = "dgcs:depth";
+
+/// How many units all frames may have together.
+pub(crate) const LIMIT: u32 = 1 << 20;
+
+/// Units of a frame beside its values: what every call takes.
+const FRAME: u32 = 8;
+
+/// Bytes of a number that is only known later: of LEB128, padded to the longest of 32 bits.
+const PADDED: usize = 5;
+
+/// Counts the calls of one function.
+pub(super) struct Depth {
+	global: u32,
+	most_values: u32,
+	/// Where in the code its units are to be put in.
+	places: Vec<usize>,
+}
+
+impl Depth {
+	/// For a function of a module whose counter is that global.
+	pub(super) fn new(global: u32) -> Self {
+		Self { global, most_values: 0, places: Vec::new() }
+	}
+
+	/// Notes how many values the function has at hand.
+	pub(super) fn see(&mut self, values: u32) {
+		self.most_values = self.most_values.max(values);
+	}
+
+	/// Counts the function's frame, and stops when there are too many.
+	pub(super) fn before_call(&mut self, code: &mut Vec<u8>) {
+		InstructionSink::new(code).global_get(self.global);
+		self.units(code);
+		InstructionSink::new(code)
+			.i32_add()
+			.global_set(self.global)
+			.global_get(self.global)
+			.i32_const(LIMIT as i32)
+			.i32_gt_u()
+			.if_(wasm_encoder::BlockType::Empty)
+			.unreachable()
+			.end();
+	}
+
+	/// Counts it no more.
+	pub(super) fn after_call(&mut self, code: &mut Vec<u8>) {
+		InstructionSink::new(code).global_get(self.global);
+		self.units(code);
+		InstructionSink::new(code).i32_sub().global_set(self.global);
+	}
+
+	fn units(&mut self, code: &mut Vec<u8>) {
+		const I32_CONST: u8 = 0x41;
+		code.push(I32_CONST);
+		self.places.push(code.len());
+		code.extend([0; PADDED]);
+	}
+
+	/// Puts in what the frame takes, which is known now.
+	pub(super) fn finish(self, locals: u32, code: &mut [u8]) {
+		// Both are bounded by what a function may cost to compile.
+		let units = FRAME + locals + self.most_values;
+		let padded: [u8; PADDED] = std::array::from_fn(|i| {
+			let more = if i + 1 < PADDED { 0x80 } else { 0 };
+			(units >> (7 * i)) as u8 & 0x7f | more
+		});
+		for place in self.places {
+			code[place..place + PADDED].copy_from_slice(&padded);
+		}
+	}
+}
+
+/// A section with the counter alone.
+pub(super) fn first_global() -> Vec<u8> {
+	let mut section = GlobalSection::new();
+	section.global(
+		GlobalType { val_type: ValType::I32, mutable: true, shared: false },
+		&ConstExpr::i32_const(0),
+	);
+	let mut bytes = Vec::new();
+	section.encode(&mut bytes);
+	content_of(&bytes).to_vec()
+}
+
+/// The section with the counter behind the program's own globals.
+pub(super) fn add_global(section: &GlobalSectionReader<'_>, content: &[u8]) -> Vec<u8> {
+	let mut bytes = Vec::with_capacity(content.len() + 16);
+	(section.count() + 1).encode(&mut bytes);
+	bytes.extend_from_slice(&content[count_length(content)..]);
+	let counter = first_global();
+	bytes.extend_from_slice(&counter[count_length(&counter)..]);
+	bytes
+}
+
+/// The section with the counter behind the program's own exports.
+pub(super) fn add_export(
+	section: &ExportSectionReader<'_>,
+	content: &[u8],
+	global: u32,
+) -> Vec<u8> {
+	const KIND_GLOBAL: u8 = 3;
+	let mut bytes = Vec::with_capacity(content.len() + 32);
+	(section.count() + 1).encode(&mut bytes);
+	bytes.extend_from_slice(&content[count_length(content)..]);
+	EXPORT.encode(&mut bytes);
+	bytes.push(KIND_GLOBAL);
+	global.encode(&mut bytes);
+	bytes
+}
+
+/// How many bytes the number at the start takes: all but its last have their highest bit set.
+fn count_length(bytes: &[u8]) -> usize {
+	bytes.iter().take_while(|byte| **byte & 0x80 != 0).count() + 1
+}
+
+/// A section without the length before it.
+fn content_of(section: &[u8]) -> &[u8] {
+	&section[count_length(section)..]
+}

@@ -1,0 +1,74 @@
+//! Local variables that rewriting needs.
+
+use wasm_encoder::Encode;
+use wasmparser::{FunctionBody, ValType};
+
+/// Local variables that a function gets on top of its own.
+pub(super) struct Scratch {
+	/// The first of them.
+	first: u32,
+	types: Vec<ValType>,
+	/// What each of them is for: a repair, or a place among those put aside.
+	uses: Vec<Option<usize>>,
+}
+
+impl Scratch {
+	pub(super) fn new(first: u32) -> Self {
+		Self { first, types: Vec::new(), uses: Vec::new() }
+	}
+
+	/// One to repair a value of that type in, or to count with.
+	pub(super) fn repair(&mut self, of: ValType) -> u32 {
+		self.local(None, of)
+	}
+
+	/// One to put a value of that type aside in, of several.
+	pub(super) fn aside(&mut self, place: usize, of: ValType) -> u32 {
+		self.local(Some(place), of)
+	}
+
+	fn local(&mut self, using: Option<usize>, of: ValType) -> u32 {
+		let known = self.types.iter().zip(&self.uses).position(|known| known == (&of, &using));
+		let index = known.unwrap_or_else(|| {
+			self.types.push(of);
+			self.uses.push(using);
+			self.types.len() - 1
+		});
+		// Both are bounded by the number of local variables that a function may have.
+		self.first + index as u32
+	}
+
+	/// The body of the function, its local variables before its code.
+	pub(super) fn with_locals(
+		&self,
+		body: &FunctionBody<'_>,
+		code: &[u8],
+	) -> wasmparser::Result<Vec<u8>> {
+		let own = body.get_locals_reader()?;
+		let mut bytes = Vec::with_capacity(code.len() + 64);
+		(own.get_count() + self.types.len() as u32).encode(&mut bytes);
+		for group in own {
+			let (count, of) = group?;
+			encode_local(count, of, &mut bytes);
+		}
+		for of in &self.types {
+			encode_local(1, *of, &mut bytes);
+		}
+		bytes.extend_from_slice(code);
+		Ok(bytes)
+	}
+}
+
+fn encode_local(count: u32, of: ValType, bytes: &mut Vec<u8>) {
+	count.encode(bytes);
+	let of = match of {
+		ValType::I32 => wasm_encoder::ValType::I32,
+		ValType::I64 => wasm_encoder::ValType::I64,
+		ValType::F32 => wasm_encoder::ValType::F32,
+		ValType::F64 => wasm_encoder::ValType::F64,
+		ValType::V128 => wasm_encoder::ValType::V128,
+		// The only one of the language.
+		ValType::Ref(_) => wasm_encoder::ValType::FUNCREF,
+	};
+	of.encode(bytes);
+}

@@ -1,0 +1,240 @@
+//! Prepares programs and runs them.
+
+use std::{fmt, time::Duration};
+
+use rustix::time::{clock_gettime, ClockId};
+use thiserror::Error;
+use wasmtime::{Engine, Instance, InstancePre, Linker, Module, Store, Trap};
+
+use crate::{
+	cache::Cache,
+	check::{check, ProgramError},
+	engine,
+	outcome::{Outcome, TrapKind},
+	rewrite::{self, rewrite},
+	stop::{run_until_stopped, Cancel, Reason},
+	subtask::{ArgumentError, Report, Subtask},
+	wasi::{self, Halt, Process},
+};
+
+/// Fuel after which a run pauses, to see whether it is to stop: less than a millisecond. What a
+/// program takes beyond a slice before it pauses is not counted, so this number is part of the
+/// protocol.
+const SLICE: u64 = 1_000_000;
+
+/// Compiles programs and runs subtasks. One serves any number of threads.
+pub struct Sandbox {
+	engine: Engine,
+	linker: Linker<Process>,
+	cache: Option<Cache>,
+	/// What of an entry's name in the cache is the same for all programs.
+	compatibility: String,
+}
+
+/// A program that is ready to run. Cheap to clone.
+#[derive(Clone)]
+pub struct Program {
+	instance: InstancePre<Process>,
+	from_cache: bool,
+}
+
+impl Sandbox {
+	/// A sandbox that keeps what it compiles in `cache`, if it has one.
+	///
+	/// # Errors
+	///
+	/// When this machine can't run WebAssembly, as on a processor that the compiler doesn't know.
+	pub fn new(cache: Option<Cache>) -> Result<Self, RunError> {
+		let engine = engine::new().map_err(RunError::machine)?;
+		let linker = wasi::linker(&engine).map_err(RunError::machine)?;
+		let compatibility = engine::compatibility(&engine);
+		Ok(Self { engine, linker, cache, compatibility })
+	}
+
+	/// Makes a program ready to run: checks and compiles it, or takes it from the cache.
+	///
+	/// # Errors
+	///
+	/// When the program does not pass [`check`], or can't be compiled on this machine.
+	pub fn prepare(&self, program: &[u8]) -> Result<Program, PrepareError> {
+		let digest = blake2b_simd::Params::new().hash_length(32).hash(program);
+		let name = format!("{}-{}", digest.to_hex(), self.compatibility);
+		if let Some(module) = self.cached(&name) {
+			return self.link(&module, true);
+		}
+		check(program)?;
+		let rewritten = rewrite(program).map_err(ProgramError::from)?;
+		let module =
+			Module::from_binary(&self.engine, &rewritten).map_err(PrepareError::compile)?;
+		if let Some(cache) = &self.cache {
+			cache.put(&name, &module.serialize().map_err(PrepareError::compile)?);
+		}
+		self.link(&module, false)
+	}
+
+	fn cached(&self, name: &str) -> Option<Module> {
+		let cache = self.cache.as_ref()?;
+		let code = cache.get(name)?;
+		// SAFETY: the engine must be given nothing but what `Module::serialize` returned. The seal
+		// shows that these bytes are what `Cache::put` was given under this name, by a process of
+		// this user; that is called in `prepare` alone, with just that. The bytes are in memory, so
+		// that nobody changes them after the seal was compared. That they were made by this version
+		// of the engine, with its settings, is part of the name, and checked by the engine as well.
+		match unsafe { Module::deserialize(&self.engine, code) } {
+			Ok(module) => Some(module),
+			Err(error) => {
+				log::warn!("a compiled program can't be loaded ({error:#}): it is compiled anew");
+				cache.remove(name);
+				None
+			},
+		}
+	}
+
+	fn link(&self, module: &Module, from_cache: bool) -> Result<Program, PrepareError> {
+		let instance = self.linker.instantiate_pre(module).map_err(PrepareError::compile)?;
+		Ok(Program { instance, from_cache })
+	}
+
+	/// Runs a subtask to its end. Blocks until then.
+	///
+	/// # Errors
+	///
+	/// When there is no result: the subtask can't be given to a program, the run was cancelled, or
+	/// this machine failed. Whatever the program does, is a result.
+	pub fn run(
+		&self,
+		program: &Program,
+		subtask: Subtask,
+		cancel: &Cancel,
+	) -> Result<Report, RunError> {
+		let began = cpu_time();
+		let limits = subtask.limits;
+		let process = Process::new(subtask)?;
+		if cancel.is_cancelled() {
+			return Err(RunError::Cancelled);
+		}
+		let mut store = Store::new(&self.engine, process);
+		store.limiter(|process| process.memory());
+		store.set_fuel(limits.fuel).map_err(RunError::machine)?;
+		store.fuel_async_yield_interval(Some(SLICE)).map_err(RunError::machine)?;
+
+		let run = async {
+			let instance = program.instance.instantiate_async(&mut store).await?;
+			let start = instance.get_typed_func::<(), ()>(&mut store, "_start")?;
+			let ended = start.call_async(&mut store, ()).await;
+			ended.map_err(|error| match error.downcast_ref() {
+				Some(Trap::UnreachableCodeReached) if is_too_deep(&instance, &mut store) => {
+					Trap::StackOverflow.into()
+				},
+				_ => error,
+			})
+		};
+		let ended = run_until_stopped(run, cancel, limits.time);
+		let outcome = match ended {
+			Ok(()) => Outcome::Ok,
+			Err(error) => outcome_of(error)?,
+		};
+
+		let fuel = limits.fuel.saturating_sub(store.get_fuel().map_err(RunError::machine)?);
+		let peak_memory = store.data_mut().memory().peak();
+		let (mut output, stderr) = store.into_data().into_output();
+		if !outcome.has_output() {
+			output.clear();
+		}
+		let cpu_time = cpu_time().saturating_sub(began);
+		Ok(Report { outcome, output, stderr, fuel, peak_memory, cpu_time })
+	}
+}
+
+/// Whether it was the program's calls that went too deep.
+fn is_too_deep(instance: &Instance, store: &mut Store<Process>) -> bool {
+	let depth = instance.get_global(&mut *store, rewrite::EXPORT);
+	let depth = depth.and_then(|depth| depth.get(store).i32());
+	depth.is_some_and(|depth| depth as u32 > rewrite::LIMIT)
+}
+
+/// What a run's error says about the program, if it is about the program.
+fn outcome_of(error: wasmtime::Error) -> Result<Outcome, RunError> {
+	if let Some(halt) = error.downcast_ref::<Halt>() {
+		return Ok(match halt {
+			Halt::Exit(0) => Outcome::Ok,
+			Halt::Exit(code) => Outcome::Exit(*code),
+			Halt::OutOfFuel => Outcome::OutOfFuel,
+			Halt::OutOfMemory => Outcome::OutOfMemory,
+			Halt::TooMuchOutput => Outcome::TooMuchOutput,
+			Halt::Stopped(Reason::TimedOut) => Outcome::TimedOut,
+			Halt::Stopped(Reason::Cancelled) => return Err(RunError::Cancelled),
+			Halt::Host(cause) => return Err(RunError::Machine(cause.clone())),
+		});
+	}
+	match error.downcast_ref::<Trap>() {
+		Some(Trap::OutOfFuel) => Ok(Outcome::OutOfFuel),
+		Some(trap) => {
+			TrapKind::of(*trap).map(Outcome::Trap).ok_or_else(|| RunError::machine(error))
+		},
+		None => Err(RunError::machine(error)),
+	}
+}
+
+/// Processor time of this thread.
+fn cpu_time() -> Duration {
+	Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
+}
+
+impl Program {
+	/// Whether it was compiled before.
+	pub fn from_cache(&self) -> bool {
+		self.from_cache
+	}
+}
+
+impl fmt::Debug for Program {
+	fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+		f.debug_struct("Program").field("from_cache", &self.from_cache).finish_non_exhaustive()
+	}
+}
+
+impl fmt::Debug for Sandbox {
+	fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+		f.debug_struct("Sandbox").field("cache", &self.cache).finish_non_exhaustive()
+	}
+}
+
+/// Why a program is not ready to run.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PrepareError {
+	/// No worker can run it.
+	#[error(transparent)]
+	Program(#[from] ProgramError),
+	/// This worker can't.
+	#[error("the program can't be compiled on this machine: {0}")]
+	Compile(String),
+}
+
+impl PrepareError {
+	fn compile(error: wasmtime::Error) -> Self {
+		Self::Compile(format!("{error:#}"))
+	}
+}
+
+/// Why a run has no result.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RunError {
+	/// The subtask's arguments or environment.
+	#[error(transparent)]
+	Argument(#[from] ArgumentError),
+	/// By [`Cancel::cancel`].
+	#[error("the run was cancelled")]
+	Cancelled,
+	/// This machine, not the program: another may well have a result.
+	#[error("this machine failed to run the program: {0}")]
+	Machine(String),
+}
+
+impl RunError {
+	fn machine(error: wasmtime::Error) -> Self {
+		Self::Machine(format!("{error:#}"))
+	}
+}
