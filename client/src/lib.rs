@@ -1,0 +1,1 @@
+//! A chain over its RPC, and the keys that sign for it.

@@ -1,0 +1,1 @@
+//! What a task owner does: prepare, submit, watch, fetch.

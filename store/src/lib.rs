@@ -1,0 +1,1 @@
+//! Where blocks are: the IPFS peer inside, or a Kubo daemon.

@@ -1,0 +1,1 @@
+//! Computes strangers' subtasks for pay.
