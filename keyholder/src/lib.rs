@@ -1,1 +1,0 @@
-//! What a masternode does with the key shares that are sealed to it.
