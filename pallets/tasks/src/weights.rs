@@ -23,7 +23,8 @@ pub trait WeightInfo {
 	fn settle() -> Weight;
 	fn draw_base() -> Weight;
 	fn draw_ask() -> Weight;
-	fn draw_refusal() -> Weight;
+	fn draw_end() -> Weight;
+	fn draw_late() -> Weight;
 	fn draw_visit(p: u32, ) -> Weight;
 	fn idle_base() -> Weight;
 	fn agenda_block() -> Weight;
@@ -81,7 +82,12 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 			.saturating_add(T::DbWeight::get().reads(4_u64))
 			.saturating_add(T::DbWeight::get().writes(3_u64))
 	}
-	fn draw_refusal() -> Weight {
+	fn draw_end() -> Weight {
+		// Minimum execution time: 17_877_000 picoseconds.
+		Weight::from_parts(19_529_000, 0)
+			.saturating_add(T::DbWeight::get().reads(4_u64))
+	}
+	fn draw_late() -> Weight {
 		// Minimum execution time: 17_877_000 picoseconds.
 		Weight::from_parts(19_529_000, 0)
 			.saturating_add(T::DbWeight::get().reads(4_u64))
@@ -162,7 +168,11 @@ impl WeightInfo for () {
 			.saturating_add(ParityDbWeight::get().reads(4_u64))
 			.saturating_add(ParityDbWeight::get().writes(3_u64))
 	}
-	fn draw_refusal() -> Weight {
+	fn draw_end() -> Weight {
+		Weight::from_parts(19_529_000, 0)
+			.saturating_add(ParityDbWeight::get().reads(4_u64))
+	}
+	fn draw_late() -> Weight {
 		Weight::from_parts(19_529_000, 0)
 			.saturating_add(ParityDbWeight::get().reads(4_u64))
 	}
