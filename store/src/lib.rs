@@ -1,1 +1,9 @@
 //! Where blocks are: the IPFS peer inside, or a Kubo daemon.
+
+mod database;
+mod error;
+
+pub use error::{Error, Result};
+/// Where the store is.
+#[derive(Debug)]
+pub struct Store;
