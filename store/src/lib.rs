@@ -1,5 +1,7 @@
 //! Where blocks are: the IPFS peer inside, or a Kubo daemon.
 
+mod bitswap;
+mod dag;
 mod database;
 mod error;
 

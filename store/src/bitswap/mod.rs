@@ -1,0 +1,4 @@
+//! Bitswap: how peers exchange blocks.
+
+mod message;
+mod wants;
