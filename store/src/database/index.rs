@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, path::Path};
 
+use cid::Cid;
+use dgcs_content::content_id::from_cid;
 use dgcs_primitives::ContentId;
 use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction};
 
@@ -153,12 +155,15 @@ impl Index {
 		Ok(found)
 	}
 
-	/// The binary CIDs of all pinned roots.
-	pub fn pinned(&self) -> Result<Vec<[u8; 36]>> {
+	/// All pinned roots.
+	pub fn pinned(&self) -> Result<Vec<ContentId>> {
 		let pins = self.database.begin_read()?.open_table(PINS)?;
 		let mut all = Vec::new();
 		for row in pins.iter()? {
-			all.push(*row?.0.value());
+			let cid = Cid::try_from(row?.0.value().as_slice()).map_err(|error| {
+				Error::Index(Box::new(redb::Error::Corrupted(error.to_string())))
+			})?;
+			all.push(from_cid(&cid)?);
 		}
 		Ok(all)
 	}
@@ -200,29 +205,37 @@ impl Index {
 		Ok(())
 	}
 
-	/// Keeps the block from going in this session, if it has no pin.
-	pub fn keep(&self, digest: &Digest, session: u32) -> Result<()> {
-		let known = {
+	/// Keeps the block from going in this session, if it has no pin. Says whether it is here.
+	pub fn keep(&self, digest: &Digest, session: u32) -> Result<bool> {
+		{
 			let txn = self.database.begin_read()?;
 			let row = txn.open_table(BLOCKS)?.get(digest)?.map(|row| row.value());
-			let Some((0, pack, offset, _)) = row else { return Ok(()) };
+			let Some((pins, pack, offset, _)) = row else { return Ok(false) };
+			if pack == GONE || pins > 0 {
+				return Ok(pack != GONE);
+			}
 			let kept = txn.open_table(LOOSE)?.get((pack, offset))?.map(|row| row.value().1);
-			kept == Some(session)
-		};
-		if known {
-			return Ok(());
-		}
-		let mut txn = self.database.begin_write()?;
-		// A session does not outlive a crash, nor does this.
-		txn.set_durability(redb::Durability::None)?;
-		{
-			let row = txn.open_table(BLOCKS)?.get(digest)?.map(|row| row.value());
-			if let Some((0, pack, offset, _)) = row {
-				txn.open_table(LOOSE)?.insert((pack, offset), (digest, session))?;
+			if kept == Some(session) {
+				return Ok(true);
 			}
 		}
+		let mut txn = self.database.begin_write()?;
+		// A session does not outlive a crash, nor need this.
+		txn.set_durability(redb::Durability::None)?;
+		let here = {
+			let row = txn.open_table(BLOCKS)?.get(digest)?.map(|row| row.value());
+			match row.map(|row| (row.0, Place::of(row))) {
+				Some((0, Some(place))) => {
+					let mut loose = txn.open_table(LOOSE)?;
+					loose.insert((place.pack, place.offset), (digest, session))?;
+					true
+				},
+				Some((_, place)) => place.is_some(),
+				None => false,
+			}
+		};
 		txn.commit()?;
-		Ok(())
+		Ok(here)
 	}
 
 	/// Pins `root` with all blocks below it, itself included. Gives the first that is not there.

@@ -28,11 +28,14 @@ use std::{
 use dgcs_primitives::ContentId;
 
 use self::{
-	index::{Entry, Index, PackState, Place, NEVER},
+	index::{Count, Entry, Index, PackState, Place, NEVER},
 	packs::Packs,
 };
 pub(crate) use self::record::{Digest, MAX_STORED};
-use crate::error::{at, Error, Result};
+use crate::{
+	config::Usage,
+	error::{at, Error, Result},
+};
 
 /// A pack ends when it is so long, in bytes: a compromise between many files and much to copy.
 const PACK_SIZE: u64 = 64 << 20;
@@ -47,19 +50,6 @@ pub(crate) enum Keep {
 	Session,
 	/// When room is needed.
 	Cache,
-}
-
-/// How much there is, and may be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Usage {
-	/// Bytes on disk, of files of blocks.
-	pub used: u64,
-	/// Bytes that may be there.
-	pub capacity: u64,
-	/// Blocks.
-	pub blocks: u64,
-	/// Pinned roots.
-	pub pins: u64,
 }
 
 /// The blocks of one directory. One process has it at a time.
@@ -181,7 +171,7 @@ impl Database {
 		let session = if keep == Keep::Session { self.session } else { NEVER };
 		if self.shared.place(digest)?.is_some() {
 			return match keep {
-				Keep::Session => self.keep(digest),
+				Keep::Session => self.keep(digest).map(drop),
 				Keep::Cache => Ok(()),
 			};
 		}
@@ -189,13 +179,13 @@ impl Database {
 		self.append(digest, &record, session, false)
 	}
 
-	/// Keeps a cached block from going in this session.
-	fn keep(&self, digest: &Digest) -> Result<()> {
+	/// Keeps a block from going in this session. Says whether it is here.
+	pub fn keep(&self, digest: &Digest) -> Result<bool> {
 		{
 			let mut writer = lock(&self.writer);
 			if let Some(entry) = writer.entries.iter_mut().find(|entry| entry.digest == *digest) {
 				entry.session = self.session;
-				return Ok(());
+				return Ok(true);
 			}
 		}
 		if self.shared.is_fresh(digest) {
@@ -281,17 +271,17 @@ impl Database {
 		self.shared.index.is_pinned(root)
 	}
 
-	/// The binary CIDs of all pinned roots.
-	pub fn pinned(&self) -> Result<Vec<[u8; 36]>> {
+	/// All pinned roots.
+	pub fn pinned(&self) -> Result<Vec<ContentId>> {
 		self.shared.index.pinned()
 	}
 
 	/// How much there is.
 	pub fn usage(&self) -> Result<Usage> {
 		self.flush()?;
-		let count = self.shared.index.count()?;
 		let used = self.shared.used.load(Relaxed);
-		Ok(Usage { used, capacity: self.capacity, blocks: count.blocks, pins: count.pins })
+		let Count { blocks, pins } = self.shared.index.count()?;
+		Ok(Usage { used, capacity: self.capacity, blocks, pins, ..Usage::default() })
 	}
 
 	/// Lets cached blocks go until `needed` bytes fit.
