@@ -1,6 +1,6 @@
 //! The masternodes of a chain, as an owner meets them: their stores, and what they hold.
 
-use dgcs_client::{AccountId, At, Held, masternode::Patience, Masternode as Rpc};
+use dgcs_client::{masternode::Patience, AccountId, At, Held, Masternode as Rpc};
 use dgcs_primitives::{api::MasternodeView, EncryptionKey, TaskId};
 use dgcs_store::{Multiaddr, Store};
 use futures::future::join_all;
@@ -83,7 +83,7 @@ impl Network {
 		let results = join_all(tries).await;
 		let count = results.len();
 		let connected = results.iter().filter(|result| result.is_ok()).count();
-		match results.into_iter().filter_map(Result::err).last() {
+		match results.into_iter().filter_map(Result::err).next_back() {
 			_ if connected > 0 => Ok(connected),
 			reason => Err(Error::NoStore {
 				count,
