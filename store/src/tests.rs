@@ -66,7 +66,7 @@ impl Peer {
 	}
 
 	async fn knows(&self, other: &Peer) {
-		self.store.connect(&other.address().await).await.expect("it is there");
+		self.store.connect(&[other.address().await]).await.expect("it is there");
 	}
 
 	async fn received(&self) -> u64 {
@@ -247,9 +247,11 @@ async fn nobody_at_an_address_is_a_clear_error() {
 	let (one, two) = (Peer::new().await, Peer::new().await);
 	let address = two.address().await;
 	let plain: Multiaddr = address.iter().take(2).collect();
-	assert!(matches!(one.store.connect(&plain).await, Err(Error::Address { .. })));
+	assert!(matches!(one.store.connect(&[plain]).await, Err(Error::Address { .. })));
 	two.store.shutdown().await.expect("stops");
-	let Err(Error::Unreachable { address: named, .. }) = one.store.connect(&address).await else {
+	let Err(Error::Unreachable { address: named, .. }) =
+		one.store.connect(std::slice::from_ref(&address)).await
+	else {
 		panic!()
 	};
 	assert_eq!(named, address.to_string());
@@ -280,11 +282,7 @@ async fn a_peer_that_lies_is_passed_over() {
 	let liar = Store::open(&Config::Embedded(config(liar.path()))).await.expect("starts");
 
 	let reader = Peer::with(hasty()).await;
-	reader
-		.store
-		.connect(&liar.addresses().await.expect("it listens")[0])
-		.await
-		.expect("it is there");
+	reader.store.connect(&liar.addresses().await.expect("it listens")).await.expect("it is there");
 	assert!(get(&reader.store, &blob).await.is_err(), "lies are no blocks");
 	reader.knows(&honest).await;
 	assert_eq!(get(&reader.store, &blob).await.expect("the other has it"), content);
@@ -319,7 +317,7 @@ async fn a_full_store_still_reads_and_says_that_it_is_full() {
 	let dir = tempfile::tempdir().expect("a temporary folder");
 	let small = EmbeddedConfig { capacity: 4 * MIB, ..config(dir.path()) };
 	let store = Store::open(&Config::Embedded(small)).await.expect("starts");
-	store.connect(&source.address().await).await.expect("it is there");
+	store.connect(&[source.address().await]).await.expect("it is there");
 	let kept = put(&store, bytes(10, 3_800_000)).await;
 	let content = bytes(11, 5_000_000);
 	let blob = put(&source.store, content.clone()).await;
@@ -433,7 +431,7 @@ async fn rogues_are_dropped_and_others_asked() {
 	for answer in rogues {
 		let reader = Peer::with(hasty()).await;
 		let address = rogue(answer);
-		reader.store.connect(&address).await.expect("it is there");
+		reader.store.connect(std::slice::from_ref(&address)).await.expect("it is there");
 		reader.knows(&honest).await;
 		assert_eq!(get(&reader.store, &blob).await.expect("the other has it"), content);
 		// It is not let in again for a while.
@@ -443,7 +441,10 @@ async fn rogues_are_dropped_and_others_asked() {
 			}
 		};
 		tokio::time::timeout(GENEROUS, dropped).await.expect("it was dropped");
-		assert!(matches!(reader.store.connect(&address).await, Err(Error::Unreachable { .. })));
+		assert!(matches!(
+			reader.store.connect(std::slice::from_ref(&address)).await,
+			Err(Error::Unreachable { .. })
+		));
 	}
 }
 

@@ -18,6 +18,12 @@ use super::message::{Ask, Want};
 /// How many blocks a peer is asked for at first.
 const FIRST_WINDOW: usize = 8;
 
+/// How many blocks the slowest peer is asked for.
+const LEAST_WINDOW: usize = 2;
+
+/// So many searches that wait for busy peers say that all others of that kind have to wait as well.
+const MOST_BUSY: usize = 16;
+
 /// How many searches are looked at at once.
 const AT_ONCE: usize = 256;
 
@@ -41,7 +47,7 @@ pub(crate) struct Limits {
 	pub ahead: usize,
 	/// A peer that owes blocks and sends nothing for so long is dropped.
 	pub stall: Duration,
-	/// A block that does not come within this time after it was first asked for is given up.
+	/// A block that nobody was found to send in this time is given up.
 	pub deadline: Duration,
 	/// How long a dropped peer is not asked again.
 	pub ban: Duration,
@@ -136,17 +142,33 @@ struct Peer {
 	heard: Instant,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Search {
-	/// When it was first asked for.
-	asked: Option<Instant>,
+	/// When the last step of the search began: asking whether peers have it, or asking one to send it.
+	since: Option<Instant>,
+	/// How long it took until then.
+	spent: Duration,
+	/// A peer is to send it.
+	promised: bool,
 	/// Peers are asked whether they have it.
 	probed: bool,
 	lookup: Lookup,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+impl Search {
+	/// A peer is asked to send it.
+	fn promise(&mut self, now: Instant) {
+		if let Some(since) = self.since {
+			self.spent += now.saturating_duration_since(since);
+		}
+		self.since = Some(now);
+		self.promised = true;
+	}
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Lookup {
+	#[default]
 	Not,
 	Running,
 	Done,
@@ -191,11 +213,11 @@ impl<P: Copy + Ord + Hash> Wants<P> {
 	}
 
 	/// A peer is gone, or does not speak this protocol.
-	pub fn disconnected(&mut self, peer: &P) {
+	pub fn disconnected(&mut self, peer: &P, now: Instant) {
 		let Some(gone) = self.peers.remove(peer) else { return };
 		for (id, (asked, _)) in gone.asked {
 			if asked == Asked::Block {
-				self.reopen(id);
+				self.reopen(id, now);
 			}
 		}
 	}
@@ -212,7 +234,7 @@ impl<P: Copy + Ord + Hash> Wants<P> {
 			self.banned.clear();
 		}
 		self.banned.insert(peer, now + self.limits.ban);
-		self.disconnected(&peer);
+		self.disconnected(&peer, now);
 		Action::Drop(peer, offence)
 	}
 
@@ -224,7 +246,7 @@ impl<P: Copy + Ord + Hash> Wants<P> {
 		if ahead && self.searches.len() >= self.limits.ahead {
 			return false;
 		}
-		self.searches.insert(id, Search { asked: None, probed: false, lookup: Lookup::Not });
+		self.searches.insert(id, Search::default());
 		if ahead {
 			self.open.push_back(id);
 		} else {
@@ -236,7 +258,7 @@ impl<P: Copy + Ord + Hash> Wants<P> {
 	/// A block came. If it is wanted, it is no longer.
 	pub fn block(&mut self, peer: P, id: &ContentId, now: Instant) -> (Arrival, Vec<Action<P>>) {
 		let Some(known) = self.peers.get_mut(&peer) else { return (Arrival::Unasked, Vec::new()) };
-		let Some((asked, _)) = known.asked.remove(id) else {
+		let Some((asked, since)) = known.asked.remove(id) else {
 			known.unasked += 1;
 			let too_many = known.unasked > TOLERATED;
 			let drop = too_many.then(|| self.offend(peer, Offence::Unasked, now));
@@ -246,7 +268,12 @@ impl<P: Copy + Ord + Hash> Wants<P> {
 		known.delivered += 1;
 		if asked == Asked::Block {
 			known.owes -= 1;
-			known.window = (known.window + 1).min(self.limits.window);
+			// As much as it sends in a part of the time in which it must send something.
+			let quick = now.saturating_duration_since(since) < self.limits.stall / 4;
+			known.window = match quick {
+				true => (known.window + 1).min(self.limits.window),
+				false => (known.window - 1).max(LEAST_WINDOW),
+			};
 		}
 		if self.searches.remove(id).is_none() {
 			return (Arrival::Late, Vec::new());
@@ -265,7 +292,7 @@ impl<P: Copy + Ord + Hash> Wants<P> {
 			(Asked::Block, false) => {
 				*asked = Asked::Hasnt;
 				known.owes -= 1;
-				self.reopen(*id);
+				self.reopen(*id, now);
 			},
 			_ => {},
 		}
@@ -283,10 +310,15 @@ impl<P: Copy + Ord + Hash> Wants<P> {
 		let mut actions = Vec::new();
 		let mut asks: BTreeMap<P, Vec<Ask>> = BTreeMap::new();
 		let mut probes = self.probing();
+		let mut busy = 0;
 		// Those further behind have to wait for these anyway.
 		let rest = self.open.split_off(self.open.len().min(AT_ONCE));
 		for id in std::mem::replace(&mut self.open, VecDeque::with_capacity(rest.len())) {
 			let Some(search) = self.searches.get_mut(&id) else { continue };
+			if busy >= MOST_BUSY {
+				self.open.push_back(id);
+				continue;
+			}
 			match choose(&self.peers, &id) {
 				Choice::Peer(peer) => {
 					let known = self.peers.get_mut(&peer).expect("it was chosen from these; qed");
@@ -295,10 +327,15 @@ impl<P: Copy + Ord + Hash> Wants<P> {
 					}
 					known.owes += 1;
 					known.asked.insert(id, (Asked::Block, now));
-					search.asked.get_or_insert(now);
+					search.promise(now);
 					asks.entry(peer).or_default().push(Ask { id, want: Want::Block, answer: true });
 				},
-				Choice::Wait => self.open.push_back(id),
+				Choice::Wait => {
+					// Who is busy gets on, or is dropped: this is no time lost.
+					search.since = search.since.map(|_| now);
+					busy += 1;
+					self.open.push_back(id);
+				},
 				Choice::Unknown => {
 					let unasked: Vec<P> = self
 						.peers
@@ -317,7 +354,7 @@ impl<P: Copy + Ord + Hash> Wants<P> {
 						if search.probed || probes < self.limits.probes {
 							probes += usize::from(!search.probed);
 							search.probed = true;
-							search.asked.get_or_insert(now);
+							search.since.get_or_insert(now);
 							for peer in unasked {
 								let known =
 									self.peers.get_mut(&peer).expect("it is one of these; qed");
@@ -331,7 +368,7 @@ impl<P: Copy + Ord + Hash> Wants<P> {
 						self.open.push_back(id);
 					} else if search.lookup == Lookup::Not {
 						search.lookup = Lookup::Running;
-						search.asked.get_or_insert(now);
+						search.since.get_or_insert(now);
 						actions.push(Action::Lookup(id));
 						self.open.push_back(id);
 					} else if search.lookup == Lookup::Running {
@@ -358,8 +395,16 @@ impl<P: Copy + Ord + Hash> Wants<P> {
 	}
 
 	/// Nobody is to send the block any more.
-	fn reopen(&mut self, id: ContentId) {
-		if self.searches.contains_key(&id) {
+	fn reopen(&mut self, id: ContentId, now: Instant) {
+		let stall = self.limits.stall;
+		if let Some(search) = self.searches.get_mut(&id) {
+			// What it took with one who did not send it counts, but no longer than a peer may be silent:
+			// one that sends others is not the fault of the search.
+			let took =
+				search.since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+			search.spent += took.min(stall);
+			search.since = Some(now);
+			search.promised = false;
 			self.open.push_front(id);
 		}
 	}
@@ -417,11 +462,14 @@ impl<P: Copy + Ord + Hash> Wants<P> {
 				}
 			}
 		}
-		reopened.into_iter().for_each(|id| self.reopen(id));
+		reopened.into_iter().for_each(|id| self.reopen(id, now));
 		let late: Vec<ContentId> = self
 			.searches
 			.iter()
-			.filter(|(_, search)| search.asked.is_some_and(|since| now >= since + deadline))
+			.filter(|(_, search)| {
+				let since = search.since.filter(|_| !search.promised);
+				since.is_some_and(|since| now + search.spent >= since + deadline)
+			})
 			.map(|(id, _)| *id)
 			.collect();
 		for id in late {

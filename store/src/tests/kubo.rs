@@ -99,13 +99,14 @@ impl Daemon {
 async fn kubo_and_the_embedded_peer_fetch_from_each_other() {
 	let Some(kubo) = Daemon::start().await else { return };
 	let peer = Peer::new().await;
-	peer.store.connect(&kubo.address().await).await.expect("it is there");
+	peer.store.connect(&[kubo.address().await]).await.expect("it is there");
 	for (from, to, seed) in [(&kubo.store, &peer.store, 1), (&peer.store, &kubo.store, 2)] {
 		for len in [0, 1, BLOCK_SIZE, 20_000_000] {
 			let content = bytes(seed, len);
 			let blob = put(from, content.clone()).await;
 			assert_eq!(get(to, &blob).await.expect("the other has it"), content);
-			assert!(to.has(&blob.id).await.expect("answers"), "it is kept for a while");
+			to.pin(&blob.id, blob.len).await.expect("the other has it");
+			assert!(to.has(&blob.id).await.expect("answers"));
 		}
 	}
 }
@@ -114,7 +115,7 @@ async fn kubo_and_the_embedded_peer_fetch_from_each_other() {
 async fn kubo_names_files_as_we_do() {
 	let Some(kubo) = Daemon::start().await else { return };
 	let peer = Peer::new().await;
-	kubo.store.connect(&peer.address().await).await.expect("it is there");
+	kubo.store.connect(&[peer.address().await]).await.expect("it is there");
 	for len in [0, 1000, BLOCK_SIZE + 1, 50_000_000] {
 		let content = bytes(3, len);
 		let file = kubo.repository.path().join("file");
@@ -139,7 +140,7 @@ async fn kubo_names_files_as_we_do() {
 async fn kubo_pins_and_says_what_it_has() {
 	let Some(kubo) = Daemon::start().await else { return };
 	let peer = Peer::new().await;
-	kubo.store.connect(&peer.address().await).await.expect("it is there");
+	kubo.store.connect(&[peer.address().await]).await.expect("it is there");
 	let content = bytes(5, 9_000_000);
 	let blob = put(&peer.store, content.clone()).await;
 	assert!(!kubo.store.has(&blob.id).await.expect("answers"));
