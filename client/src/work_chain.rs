@@ -1,0 +1,272 @@
+//! A task's work chain, with what makes it believable: its blocks are linked by hashes to a tip that
+//! the top-level chain's state has, and give the same roots.
+
+use codec::{Decode, Encode};
+use dgcs_primitives::{
+	Accumulator, ChainRecord, Outcome, RangeIndex, Round, TaskId, TaskSpec, WorkBlock,
+};
+use sp_core::H256;
+
+use crate::{Error, Result};
+
+/// The end of a live task's work chain, as the top-level chain stores it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Head {
+	/// How many blocks there are.
+	pub height: u32,
+	/// Hash of the last one, all zeros while there is none.
+	pub tip: H256,
+	/// Subtasks without a verdict.
+	pub open_subtasks: u32,
+	/// Over every block's verdicts root.
+	pub solution: Accumulator,
+	/// Over every block's receipts root.
+	pub receipts: Accumulator,
+	/// Subtasks with a digest.
+	pub agreed: u32,
+	/// Subtasks without a majority.
+	pub failed: u32,
+}
+
+impl Head {
+	/// What the work chain would leave behind if it ended here.
+	pub fn record(&self) -> ChainRecord {
+		ChainRecord {
+			height: self.height,
+			tip: self.tip,
+			solution_root: self.solution.root(),
+			receipts_root: self.receipts.root(),
+			agreed: self.agreed,
+			failed: self.failed,
+		}
+	}
+}
+
+/// What became true of one subtask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+	/// The subtask, counted from the start of the task.
+	pub subtask: u32,
+	/// The digest that the majority found, or that there is none.
+	pub outcome: Outcome,
+	/// The range that the subtask belongs to.
+	pub range: RangeIndex,
+	/// The round that decided. It enters the key of the result.
+	pub round: Round,
+}
+
+/// The blocks of a task's work chain so far. Whoever keeps them can prove every verdict against what
+/// stays of the task (`solution_root`), so that they are worth keeping: they encode in SCALE.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct WorkChain {
+	task: TaskId,
+	blocks: Vec<WorkBlock>,
+}
+
+impl WorkChain {
+	/// That of a task without a verdict.
+	pub fn new(task: TaskId) -> Self {
+		WorkChain { task, blocks: Vec::new() }
+	}
+
+	/// The task.
+	pub fn task(&self) -> TaskId {
+		self.task
+	}
+
+	/// The blocks, first to last.
+	pub fn blocks(&self) -> &[WorkBlock] {
+		&self.blocks
+	}
+
+	/// How many blocks there are.
+	pub fn height(&self) -> u32 {
+		// At most one block for each of the task's 2^24 subtasks.
+		self.blocks.len() as u32
+	}
+
+	/// Hash of the last block, all zeros while there is none.
+	pub fn tip(&self) -> H256 {
+		self.blocks.last().map(WorkBlock::hash).unwrap_or_default()
+	}
+
+	/// Appends the next block. Fails if it is not the next one, or of another task.
+	pub fn push(&mut self, block: WorkBlock) -> Result<()> {
+		let reason = if block.task != self.task {
+			format!("a block is of task {}", block.task)
+		} else if block.index != self.height() {
+			format!("after block {} comes {}", self.height(), block.index)
+		} else if block.parent != self.tip() {
+			format!("block {} is not linked to the one before", block.index)
+		} else {
+			self.blocks.push(block);
+			return Ok(());
+		};
+		Err(Error::FalseWorkChain { task: self.task, reason })
+	}
+
+	/// Goes back to the first `height` blocks: after a reorganisation of the top-level chain.
+	pub fn truncate(&mut self, height: u32) {
+		self.blocks.truncate(height as usize);
+	}
+
+	/// Checks the blocks against what the top-level chain has of them: while the task lives
+	/// [`Head::record`], afterwards what its settlement keeps.
+	pub fn verify(&self, record: &ChainRecord) -> Result<()> {
+		let (mut solution, mut receipts) = (Accumulator::default(), Accumulator::default());
+		let (mut agreed, mut failed) = (0u32, 0u32);
+		for block in &self.blocks {
+			solution.push(block.verdicts_root());
+			receipts.push(block.receipts_root);
+			for verdict in &block.verdicts {
+				match verdict.outcome {
+					Outcome::Agreed(_) => agreed += 1,
+					Outcome::Failed => failed += 1,
+				}
+			}
+		}
+		let checks = [
+			("its height", self.height() == record.height),
+			("its tip", self.tip() == record.tip),
+			("its verdicts", solution.root() == record.solution_root),
+			("its receipts", receipts.root() == record.receipts_root),
+			("how many subtasks agreed", agreed == record.agreed),
+			("how many subtasks failed", failed == record.failed),
+		];
+		match checks.iter().find(|(_, holds)| !holds) {
+			None => Ok(()),
+			Some((what, _)) => Err(Error::FalseWorkChain {
+				task: self.task,
+				reason: format!("{what} are not what the top-level chain says"),
+			}),
+		}
+	}
+
+	/// All verdicts so far, in the order in which they fell. `spec` is the task's.
+	pub fn verdicts<'a, Balance>(
+		&'a self,
+		spec: &'a TaskSpec<Balance>,
+	) -> impl Iterator<Item = Verdict> + 'a {
+		self.blocks.iter().flat_map(move |block| {
+			let first = block.range.0.saturating_mul(spec.range_size);
+			block.verdicts.iter().map(move |verdict| Verdict {
+				subtask: first.saturating_add(verdict.subtask.into()),
+				outcome: verdict.outcome,
+				range: block.range,
+				round: block.round,
+			})
+		})
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use dgcs_primitives::ResultDigest;
+	use proptest::prelude::*;
+
+	use super::*;
+
+	const TASK: TaskId = TaskId(7);
+
+	/// A chain of so many blocks, each with a verdict that is agreed or failed, and its record.
+	fn chain(outcomes: &[bool]) -> (WorkChain, ChainRecord) {
+		let mut chain = WorkChain::new(TASK);
+		let mut head = Head::default();
+		for (index, agreed) in outcomes.iter().enumerate() {
+			let outcome = match agreed {
+				true => Outcome::Agreed(ResultDigest(H256::repeat_byte(index as u8))),
+				false => Outcome::Failed,
+			};
+			let verdict = dgcs_primitives::Verdict { subtask: 1, outcome };
+			let block = WorkBlock {
+				task: TASK,
+				index: index as u32,
+				parent: chain.tip(),
+				when: 10,
+				open_subtasks: 0,
+				range: RangeIndex(index as u32),
+				round: Round(0),
+				verdicts: vec![verdict].try_into().expect("one is not too many"),
+				receipts_root: H256::repeat_byte(0xee),
+			};
+			head.solution.push(block.verdicts_root());
+			head.receipts.push(block.receipts_root);
+			chain.push(block).expect("it is the next");
+			head.agreed += u32::from(*agreed);
+			head.failed += u32::from(!*agreed);
+		}
+		head.height = chain.height();
+		head.tip = chain.tip();
+		let record = head.record();
+		(chain, record)
+	}
+
+	proptest! {
+		#![proptest_config(ProptestConfig {
+			cases: 32,
+			failure_persistence: None,
+			..ProptestConfig::default()
+		})]
+
+		#[test]
+		fn only_the_whole_true_chain_verifies(
+			outcomes in prop::collection::vec(any::<bool>(), 1..40),
+			pick in any::<prop::sample::Index>(),
+		) {
+			let (chain, record) = chain(&outcomes);
+			prop_assert!(chain.verify(&record).is_ok());
+			let place = pick.index(outcomes.len());
+
+			let mut shorter = chain.clone();
+			shorter.truncate(place as u32);
+			prop_assert!(shorter.verify(&record).is_err());
+
+			// Another verdict: the links break after it, or the tip is another.
+			let mut forged = WorkChain::new(TASK);
+			let mut linked = true;
+			for (index, block) in chain.blocks().iter().enumerate() {
+				let mut block = block.clone();
+				if index == place {
+					block.verdicts[0].outcome = Outcome::Agreed(ResultDigest(H256::repeat_byte(0xff)));
+				}
+				linked &= forged.push(block).is_ok();
+			}
+			prop_assert!(!linked || forged.verify(&record).is_err());
+
+			let decoded = WorkChain::decode(&mut &chain.encode()[..]).expect("its own encoding");
+			prop_assert_eq!(decoded, chain);
+		}
+	}
+
+	#[test]
+	fn every_part_of_the_record_counts() {
+		let (chain, record) = chain(&[true, false, true]);
+		let changes: [fn(&mut ChainRecord); 6] = [
+			|record| record.height += 1,
+			|record| record.tip = H256::zero(),
+			|record| record.solution_root = H256::zero(),
+			|record| record.receipts_root = H256::zero(),
+			|record| record.agreed += 1,
+			|record| record.failed -= 1,
+		];
+		for (number, change) in changes.iter().enumerate() {
+			let mut record = record;
+			change(&mut record);
+			assert!(chain.verify(&record).is_err(), "change {number}");
+		}
+	}
+
+	#[test]
+	fn blocks_come_in_order_and_of_one_task() {
+		let (good, _) = chain(&[true, true]);
+		let [first, second] = [good.blocks()[0].clone(), good.blocks()[1].clone()];
+		let mut chain = WorkChain::new(TASK);
+		assert!(chain.push(second.clone()).is_err());
+		chain.push(first.clone()).expect("it is the first");
+		assert!(chain.push(first).is_err());
+		assert!(chain.push(WorkBlock { task: TaskId(8), ..second.clone() }).is_err());
+		assert!(chain.push(WorkBlock { parent: H256::zero(), ..second.clone() }).is_err());
+		chain.push(second).expect("it is the next");
+		assert_eq!(chain, good);
+	}
+}
