@@ -215,7 +215,7 @@ impl Custody {
 			},
 			Err((reason, refused)) => {
 				log::debug!(target: LOG_TARGET, "Shares of task {task}: {reason}");
-				if refused || progress.tries % PATIENCE == 0 {
+				if refused || progress.tries.is_multiple_of(PATIENCE) {
 					progress.heir += 1;
 					progress.next_try = now.saturating_add(1);
 					self.drop_sealed(progress);
