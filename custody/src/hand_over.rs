@@ -198,6 +198,7 @@ impl Custody {
 				"No active masternode may take the shares of task {task}; they stay here"
 			);
 			(progress.heir, progress.tries) = (0, 0);
+			progress.next_try = now.saturating_add(LONGEST_DELAY);
 			return;
 		};
 		let address = String::from_utf8_lossy(&heir.address).into_owned();

@@ -3,10 +3,7 @@
 mod common;
 
 use common::{catch_up, Task, World};
-use dgcs_content::{
-	keys::{seal_release, HolderShares, KeyRing},
-	put_blob, Blob, Scope,
-};
+use dgcs_content::{keys::KeyRing, Blob, Scope};
 use dgcs_custody::{heirs, Block, Chain, HandedOver, Offer, OfferError, Refusal};
 use sp_core::H256;
 
@@ -163,30 +160,13 @@ fn a_heir_that_leaves_hands_its_heirlooms_on() {
 	assert_eq!(answers(&world, &task)[second], [0]);
 }
 
-/// An offer of holder 0's shares to masternode 4, made by hand.
-fn offer(world: &World, task: &Task, change: impl FnOnce(&mut Vec<u8>)) -> Offer {
-	let manifest = &task.prepared.manifest;
-	let Blob { id, len } = manifest.holders[0].shares;
-	let blob = dgcs_content::get_blob(&*world.owner, &id, len).expect("prepared");
-	let (secret, root) = (&world.nodes[0].secret, &manifest.holders[0].shares_root);
-	let count = manifest.shared_keys();
-	let shares = HolderShares::open(&blob, secret, &manifest.nonce, 0, count, root).expect("own");
-	let heir = world.nodes[4].secret.public();
-	let mut sealed = shares.reseal(&heir, &manifest.nonce, 0).expect("a good key");
-	change(&mut sealed);
-	let blob = put_blob(&*world.owner, &sealed).expect("room");
-	let scope = Offer::challenge(&blob.id, count);
-	let proof = seal_release(&shares, &manifest.nonce, 0, scope, &heir).expect("a good key");
-	Offer { task: task.id, holder: 0, blob, proof }
-}
-
 #[test]
 fn accept_fails_when_the_offer_is_not_what_it_says() {
 	let mut world = World::new(4);
 	let task = world.small_task(6, 1000);
 	world.join(4);
 	let heir = |world: &World, offer: &Offer| world.nodes[4].custody.accept(offer);
-	let good = offer(&world, &task, |_| {});
+	let good = world.offer(&task, 4, |_| {});
 	assert!(matches!(
 		heir(&world, &good),
 		Err(OfferError::StillThere { .. } | OfferError::NotReady(_))
@@ -203,7 +183,7 @@ fn accept_fails_when_the_offer_is_not_what_it_says() {
 	assert!(wrong(heir(&world, &Offer { holder: 1, ..good.clone() })), "another holder's");
 	let nobody = heir(&world, &Offer { holder: 9, ..good.clone() });
 	assert!(matches!(nobody, Err(OfferError::NoHolder { .. })));
-	let damaged = offer(&world, &task, |sealed| sealed[100] ^= 1);
+	let damaged = world.offer(&task, 4, |sealed| sealed[100] ^= 1);
 	assert!(wrong(heir(&world, &damaged)), "a proof alone is not enough");
 	let none = Offer { task: dgcs_primitives::TaskId(99), ..good.clone() };
 	assert!(matches!(heir(&world, &none), Err(OfferError::NoTask { .. })));
@@ -219,7 +199,7 @@ fn accept_fails_when_a_blob_is_on_nobodys_disk() {
 	world.join(4);
 	catch_up(&world);
 	world.leave(0);
-	let good = offer(&world, &task, |_| {});
+	let good = world.offer(&task, 4, |_| {});
 	world.owner_goes_offline();
 	let error = world.nodes[4].custody.accept(&good).expect_err("not to be found");
 	assert!(error.is_temporary(), "{error}");
@@ -232,7 +212,7 @@ fn accept_fails_when_not_active_or_the_task_is_over() {
 	world.join(4);
 	catch_up(&world);
 	world.leave(0);
-	let good = offer(&world, &task, |_| {});
+	let good = world.offer(&task, 4, |_| {});
 	world.chain.change(|state| state.masternodes.last_mut().expect("five").active = false);
 	let refused = world.nodes[4].custody.accept(&good);
 	assert!(matches!(refused, Err(OfferError::NotActive)));
@@ -249,7 +229,7 @@ fn what_was_inherited_goes_with_its_task() {
 	world.join(4);
 	catch_up(&world);
 	world.leave(0);
-	let good = offer(&world, &task, |_| {});
+	let good = world.offer(&task, 4, |_| {});
 	world.nodes[4].custody.accept(&good).expect("the shares");
 	assert!(world.nodes[4].shelf.is_pinned(&good.blob.id));
 	world.settle(task.id, false);

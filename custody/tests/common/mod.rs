@@ -14,9 +14,11 @@ use std::{
 };
 
 use dgcs_content::{
-	content_id::verify, put_blob, seal_result, BlockSink, BlockSource, Cut, Directory,
-	EncryptionSecret, Ending, Input, Join, Masternode, OwnerSecret, Plan, Prepared, Scope,
-	TaskNonce, DEFAULT_SHARD_SIZE,
+	content_id::verify,
+	get_blob,
+	keys::{seal_release, HolderShares},
+	put_blob, seal_result, Blob, BlockSink, BlockSource, Cut, Directory, EncryptionSecret, Ending,
+	Input, Join, Masternode, OwnerSecret, Plan, Prepared, Scope, TaskNonce, DEFAULT_SHARD_SIZE,
 };
 use dgcs_custody::{
 	AccountId, Balance, Block, Chain, ChainError, Custody, Limits, Offer, Parts, PeerError, Peers,
@@ -472,6 +474,24 @@ impl World {
 				state.tasks.insert(task, TaskInfo::Settled(settlement));
 			}
 		});
+	}
+
+	/// Holder 0's shares, offered to a masternode by hand; the sealed blob is changed first.
+	pub fn offer(&self, task: &Task, heir: usize, change: impl FnOnce(&mut Vec<u8>)) -> Offer {
+		let manifest = &task.prepared.manifest;
+		let Blob { id, len } = manifest.holders[0].shares;
+		let blob = get_blob(&*self.owner, &id, len).expect("prepared");
+		let (secret, root) = (&self.nodes[0].secret, &manifest.holders[0].shares_root);
+		let count = manifest.shared_keys();
+		let shares = HolderShares::open(&blob, secret, &manifest.nonce, 0, count, root);
+		let shares = shares.expect("its own");
+		let heir = self.nodes[heir].secret.public();
+		let mut sealed = shares.reseal(&heir, &manifest.nonce, 0).expect("a good key");
+		change(&mut sealed);
+		let blob = put_blob(&*self.owner, &sealed).expect("room");
+		let scope = Offer::challenge(&blob.id, count);
+		let proof = seal_release(&shares, &manifest.nonce, 0, scope, &heir).expect("a good key");
+		Offer { task: task.id, holder: 0, blob, proof }
 	}
 
 	/// So many blocks in which nothing happens.
