@@ -33,6 +33,8 @@ const OFFERS: usize = 16;
 const PATIENCE: u32 = 3;
 /// The most blocks between two offers of the same shares.
 const LONGEST_DELAY: BlockNumber = 100;
+/// The most bytes of a proof: a share and a tree's height of hashes take less than 1 KiB.
+const MOST_PROOF: usize = 2048;
 
 /// Shares on offer: what `dgcs_handOver` takes, in SCALE.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -315,6 +317,9 @@ impl Custody {
 		let size = HolderShares::sealed_size(manifest.shared_keys());
 		if blob.len != size {
 			return Err(wrong(format!("they have {} bytes in place of {size}", blob.len)));
+		}
+		if proof.len() > MOST_PROOF {
+			return Err(wrong(format!("their proof has {} bytes", proof.len())));
 		}
 		let secret = self.secrets.of(key).ok_or_else(|| {
 			OfferError::NotReady("the secret of its registered key is not in its keystore".into())

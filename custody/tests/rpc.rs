@@ -117,7 +117,7 @@ async fn refusals_have_a_code_and_say_what_to_do() {
 		("dgcs_handOver", json!(["0x1"]), -32602, "`offer` is wrong"),
 		("dgcs_handOver", json!(["12"]), -32602, "bytes, as 0x"),
 		("dgcs_handOver", json!(["0x1234"]), -32602, "in SCALE"),
-		("dgcs_handOver", json!([format!("0x{}", "00".repeat(47))]), -32916, "no live task 0"),
+		("dgcs_handOver", json!([format!("0x{}", "00".repeat(51))]), -32916, "no live task 0"),
 	];
 	for (method, params, code, text) in cases {
 		let (found, message, data) = refusal(&client, method, params).await;
