@@ -508,6 +508,7 @@ impl Book {
 	fn give_up_content(&mut self, id: TaskId, reason: String) {
 		let Some(entry) = self.tasks.get_mut(&id) else { return };
 		entry.queue(Lane::Content).give_up(reason);
+		entry.admitted = false;
 		self.used = self.used.saturating_sub(std::mem::take(&mut entry.reserved));
 		let mine = entry.mine().to_vec();
 		self.release(id, |item| item.lane(&mine) == Lane::Content);
@@ -751,6 +752,9 @@ impl Book {
 			return;
 		}
 		let lane = entry.lane(&job.item);
+		if entry.queue(lane).given_up {
+			return;
+		}
 		match (failure, job.item) {
 			(Failure::Later(reason), item) => {
 				entry.queue(lane).later(item, reason, now, patience);
@@ -1115,10 +1119,8 @@ mod tests {
 					let counted = Counts::of(entry.held.iter());
 					prop_assert_eq!(entry.counts.promised, counted.promised);
 					prop_assert!(entry.ended.is_none() || entry.reserved == 0);
-					if entry.admitted && entry.ended.is_none() {
-						let given_up = entry.queues[Lane::Content as usize].given_up;
-						prop_assert_eq!(entry.reserved, if given_up { 0 } else { entry.claim() });
-					}
+					let claim = if entry.admitted { entry.claim() } else { 0 };
+					prop_assert_eq!(entry.reserved, claim);
 				}
 			}
 		}
