@@ -207,6 +207,17 @@ impl Promise {
 	}
 }
 
+/// Key shares that are sealed to this masternode, and opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holding {
+	/// The number of their holder in the manifest.
+	pub holder: u8,
+	/// Whether they were handed over by who has left.
+	pub inherited: bool,
+	/// Where they are.
+	pub blob: Blob,
+}
+
 /// Something to fetch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Job {
@@ -355,7 +366,6 @@ struct Ended {
 #[derive(Debug, Default)]
 struct Entry {
 	owner: Option<AccountId>,
-	manifest: Option<ContentId>,
 	/// Money that is held for it: what its bytes are worth to this masternode.
 	paid: Balance,
 	promise: Option<Promise>,
@@ -438,11 +448,6 @@ impl Book {
 		}
 	}
 
-	/// What the limits are.
-	pub fn limits(&self) -> &Limits {
-		&self.limits
-	}
-
 	/// Notes what is here already of a task, before it is first seen. `ended`: the block of its
 	/// end and whether its solution is kept, if that was noted before.
 	pub fn restore(
@@ -464,7 +469,6 @@ impl Book {
 		entry.paid = view.held;
 		if entry.owner.is_none() {
 			entry.owner = Some(view.owner.clone());
-			entry.manifest = Some(view.spec.manifest);
 			if !entry.held.contains_key(&Item::Manifest) {
 				entry.queue(Lane::Essential).push(Item::Manifest, now);
 			}
@@ -578,11 +582,6 @@ impl Book {
 		self.tasks.iter().filter_map(live).collect()
 	}
 
-	/// When a task ended, and whether its solution is kept.
-	pub fn ended(&self, id: TaskId) -> Option<(BlockNumber, bool)> {
-		self.tasks.get(&id)?.ended.map(|Ended { at, kept }| (at, kept))
-	}
-
 	/// What was released since this was last called: for each task the items and the blobs that
 	/// nobody keeps any more.
 	pub fn take_released(&mut self) -> Vec<(TaskId, Vec<Item>, Vec<ContentId>)> {
@@ -604,34 +603,29 @@ impl Book {
 		self.tasks.get(&id)?.held.get(item).copied()
 	}
 
-	/// The name of the task's manifest.
-	pub fn manifest(&self, id: TaskId) -> Option<ContentId> {
-		self.tasks.get(&id)?.manifest
-	}
-
 	/// What the task's manifest promises, once it was learned.
 	pub fn promise(&self, id: TaskId) -> Option<&Promise> {
 		self.tasks.get(&id)?.promise.as_ref()
 	}
 
-	/// The key shares that this masternode holds of a live task: holders' numbers, and the blobs
-	/// that are sealed to it.
-	pub fn shares(&self, id: TaskId) -> Vec<(u8, Item, Blob)> {
+	/// The key shares that this masternode holds of a live task.
+	pub fn holdings(&self, id: TaskId) -> Vec<Holding> {
 		let Some(entry) = self.tasks.get(&id).filter(|entry| entry.ended.is_none()) else {
 			return Vec::new();
 		};
-		let own = |item: &Item| match *item {
-			Item::Shares(holder) if entry.mine().contains(&holder) => Some(holder),
-			Item::Inherited(holder) => Some(holder),
+		let held = entry.held.iter().filter_map(|(item, blob)| match *item {
+			Item::Shares(holder) if entry.mine().contains(&holder) => {
+				Some(Holding { holder, inherited: false, blob: *blob })
+			},
+			Item::Inherited(holder) => Some(Holding { holder, inherited: true, blob: *blob }),
 			_ => None,
-		};
-		let shares = entry.held.iter().filter_map(|(item, blob)| Some((own(item)?, *item, *blob)));
-		shares.filter(|(holder, ..)| !entry.damaged.contains_key(holder)).collect()
+		});
+		held.collect()
 	}
 
 	/// Which holders this masternode is by the task's manifest, and what is wrong with the shares
 	/// that were sealed to it. `None`: the manifest is not here.
-	pub fn holdings(&self, id: TaskId) -> Option<(Vec<u8>, BTreeMap<u8, String>)> {
+	pub fn own(&self, id: TaskId) -> Option<(Vec<u8>, BTreeMap<u8, String>)> {
 		let entry = self.tasks.get(&id)?;
 		Some((entry.promise.as_ref()?.mine.clone(), entry.damaged.clone()))
 	}
@@ -639,13 +633,6 @@ impl Book {
 	/// Why something of the task is missing.
 	pub fn reason(&self, id: TaskId) -> Option<String> {
 		self.tasks.get(&id)?.queues.iter().find_map(|queue| queue.reason.clone())
-	}
-
-	/// Notes that the shares that were sealed to this masternode don't open.
-	pub fn damaged(&mut self, id: TaskId, holder: u8, reason: String) {
-		if let Some(entry) = self.tasks.get_mut(&id) {
-			entry.damaged.insert(holder, reason);
-		}
 	}
 
 	/// What to fetch now, most urgent first: manifests and own shares, then results, then content;

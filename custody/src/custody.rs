@@ -67,6 +67,8 @@ pub struct Custody {
 	pub(crate) open: Mutex<OpenShares>,
 	pub(crate) releases: Mutex<Releases>,
 	pub(crate) leaving: Mutex<Leaving>,
+	/// Pinning and what the book says of it are one step.
+	pub(crate) pinning: Mutex<()>,
 	/// One offer is examined at a time.
 	pub(crate) accepting: Mutex<()>,
 }
@@ -106,6 +108,7 @@ impl Custody {
 			open: Mutex::default(),
 			releases: Mutex::default(),
 			leaving: Mutex::default(),
+			pinning: Mutex::default(),
 			accepting: Mutex::default(),
 		})
 	}

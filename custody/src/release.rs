@@ -8,12 +8,12 @@
 use dgcs_content::{keys::seal_release, Scope};
 use dgcs_primitives::{api::TaskInfo, BlockNumber, EncryptionKey, RangeIndex, TaskId};
 use schnellru::{ByLength, LruMap};
+use sp_core::H256;
 
 use crate::{
-	book::Item,
+	book::Holding,
 	custody::{lock, Custody},
 	edges::{AccountId, ChainError},
-	open::OpenError,
 };
 
 /// Answers that are remembered, of a kilobyte each.
@@ -180,17 +180,17 @@ impl Custody {
 			_ => range,
 		};
 		if !self.chain.has_lease(at.hash, task, leased, worker)? {
-			return Err(self.no_lease(task, scope, worker)?);
+			return Err(self.no_lease(at.hash, task, scope, worker)?);
 		}
 		let key = self
 			.chain
 			.worker_key(at.hash, worker)?
 			.ok_or_else(|| Refusal::UnknownWorker { worker: worker.clone() })?;
-		let held = self.book().shares(task);
+		let held = self.book().holdings(task);
 		if held.is_empty() {
 			return Err(self.no_share(task));
 		}
-		let holders: Vec<u8> = held.iter().map(|(holder, ..)| *holder).collect();
+		let holders: Vec<u8> = held.iter().map(|holding| holding.holder).collect();
 		let place = (task, position, worker.clone());
 		if let Some(shares) = lock(&self.releases).again(&place, &key, &holders) {
 			return Ok(shares);
@@ -208,23 +208,20 @@ impl Custody {
 		task: TaskId,
 		scope: Scope,
 		(worker, key): (&AccountId, &EncryptionKey),
-		held: &[(u8, Item, dgcs_content::Blob)],
+		held: &[Holding],
 	) -> Result<Vec<Released>, Refusal> {
-		let store = |error: dgcs_content::Error| Refusal::Store { task, reason: error.to_string() };
+		let store = |reason: String| Refusal::Store { task, reason };
 		let manifest = self
 			.manifest(task)
-			.map_err(store)?
-			.ok_or_else(|| Refusal::NotYet { task, reason: "its manifest is missing".into() })?;
-		let seal = |(holder, item, blob): &(u8, Item, dgcs_content::Blob)| {
-			let opened = self.shares((task, &manifest), (*holder, *item, *blob), &*self.store);
-			let shares = opened.map_err(|error| match error {
-				OpenError::Content(error) => store(error),
-				OpenError::NoSecret(key) => {
-					Refusal::Damaged { task, holder: *holder, reason: no_secret(&key) }
-				},
-			})?;
-			seal_release(&shares, &manifest.nonce, *holder, scope, key)
-				.map(|sealed| Released { holder: *holder, sealed })
+			.map_err(|error| store(error.to_string()))?
+			.ok_or_else(|| store("its manifest is missing".into()))?;
+		let seal = |holding: &Holding| {
+			let holder = holding.holder;
+			// It opened when it came, so that what fails now is no fault of the owner's.
+			let shares =
+				self.shares(task, &manifest, holding).map_err(|error| store(error.to_string()))?;
+			seal_release(&shares, &manifest.nonce, holder, scope, key)
+				.map(|sealed| Released { holder, sealed })
 				.map_err(|_| Refusal::WorkerKey { worker: worker.clone() })
 		};
 		held.iter().map(seal).collect()
@@ -233,11 +230,11 @@ impl Custody {
 	/// Why there is no lease, as exactly as the chain says.
 	fn no_lease(
 		&self,
+		at: H256,
 		task: TaskId,
 		scope: Scope,
 		worker: &AccountId,
 	) -> Result<Refusal, ChainError> {
-		let at = self.chain.finalised()?.hash;
 		let worker = worker.clone();
 		Ok(match self.chain.task(at, task)? {
 			None => Refusal::UnknownTask { task },
@@ -253,7 +250,7 @@ impl Custody {
 	fn no_share(&self, task: TaskId) -> Refusal {
 		let book = self.book();
 		let reason = || book.reason(task).unwrap_or_else(|| "it is on its way".into());
-		match book.holdings(task) {
+		match book.own(task) {
 			None => Refusal::NotYet { task, reason: reason() },
 			Some((mine, _)) if mine.is_empty() => Refusal::NotHolder { task },
 			Some((_, damaged)) => match damaged.into_iter().next() {
@@ -262,13 +259,4 @@ impl Custody {
 			},
 		}
 	}
-}
-
-/// What is wrong when shares are sealed to a key that this masternode does not have.
-pub(crate) fn no_secret(key: &EncryptionKey) -> String {
-	format!(
-		"it is sealed to the encryption key {:?}, whose secret is not in this masternode's keystore: \
-		 its operator must restore it, or register a key that is there",
-		key.0
-	)
 }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use common::{catch_up, World};
 use dgcs_content::{
@@ -325,6 +325,38 @@ fn a_full_disk_is_waited_for() {
 	assert!(reason.contains("the disk is full"), "{reason}");
 	world.nodes[0].shelf.full.store(false, Ordering::Relaxed);
 	world.pass(2);
+	catch_up(&world);
+	assert!(held(&world, 0, task.id).complete);
+}
+
+#[test]
+fn what_takes_too_long_is_left_for_later() {
+	let world = World::with_limits(1, Limits { deadline: Duration::ZERO, ..Limits::default() });
+	let task = world.small_task(4, 1000);
+	catch_up(&world);
+	let held = held(&world, 0, task.id);
+	let reason = held.reason.expect("why");
+	assert!(!held.manifest && reason.contains("did not come within 0 s"), "{reason}");
+	assert_eq!(world.nodes[0].shelf.asked.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn a_provider_that_lies_is_seen_and_another_asked() {
+	let world = World::new(1);
+	let task = world.small_task(4, 1000);
+	let program = task.prepared.manifest.program.id;
+	let path = world.owner.path_of(&program);
+	let good = std::fs::read(&path).expect("prepared");
+	let half = &good[..good.len() / 2];
+	for bad in [&b"something else"[..], half, &good.repeat(100_000), b""] {
+		std::fs::write(&path, bad).expect("room");
+		catch_up(&world);
+		let held = held(&world, 0, task.id);
+		let reason = held.reason.expect("why");
+		assert!(!held.program && !held.complete && !held.given_up, "{reason}");
+		world.pass(500);
+	}
+	std::fs::write(&path, good).expect("room");
 	catch_up(&world);
 	assert!(held(&world, 0, task.id).complete);
 }
