@@ -13,7 +13,6 @@
 //! results. Everything else that a worker knows, the chain knows.
 
 use std::{
-	collections::BTreeSet,
 	fs::{self, File, TryLockError},
 	io::{self, Write},
 	path::{Path, PathBuf},
@@ -21,7 +20,7 @@ use std::{
 
 use codec::{DecodeAll, Encode};
 use dgcs_content::Directory;
-use dgcs_primitives::{Ballot, Round};
+use dgcs_primitives::Round;
 use sp_core::H256;
 
 use crate::{
@@ -130,20 +129,6 @@ impl Journal {
 			.map_err(|error| JournalError::Io { path, source: io::Error::other(error) })
 	}
 
-	/// The files of those blocks.
-	pub fn block_files(&self, place: Place, round: Round) -> Result<Vec<PathBuf>, JournalError> {
-		let path = self.path_of(place, round).join(BLOCKS);
-		let failed = |source| JournalError::Io { path: path.clone(), source };
-		let files = match fs::read_dir(&path) {
-			Ok(files) => files,
-			Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-			Err(error) => return Err(failed(error)),
-		};
-		let files: Result<BTreeSet<PathBuf>, io::Error> =
-			files.map(|file| Ok(file?.path())).collect();
-		Ok(files.map_err(failed)?.into_iter().collect())
-	}
-
 	/// Puts a vote on disk, for good.
 	pub fn save(&self, vote: &Vote) -> Result<(), JournalError> {
 		let path = self.path_of(vote.place(), vote.ballot.round);
@@ -219,7 +204,6 @@ fn read_vote(folder: &Path) -> io::Result<Vote> {
 	}
 	let body = body.strip_prefix(&MARK[..]).ok_or_else(damaged)?;
 	let vote = Vote::decode_all(&mut &*body).map_err(|_| damaged())?;
-	let Ballot { .. } = vote.ballot;
 	if vote.digests.len() != vote.open.count_ones() as usize {
 		return Err(damaged());
 	}
@@ -230,7 +214,7 @@ fn read_vote(folder: &Path) -> io::Result<Vote> {
 mod tests {
 	use super::*;
 	use dgcs_content::BlockSink;
-	use dgcs_primitives::{ContentCodec, ContentId, RangeIndex, ResultDigest, TaskId};
+	use dgcs_primitives::{Ballot, ContentCodec, ContentId, RangeIndex, ResultDigest, TaskId};
 
 	fn vote(task: u64, round: u8) -> Vote {
 		let ballot = Ballot {
@@ -268,7 +252,8 @@ mod tests {
 		assert_eq!(votes, [vote(1, 0), vote(2, 1)]);
 		assert_eq!(journal.vote(votes[0].place(), Round(0)), Some(vote(1, 0)));
 		let files = |journal: &Journal, vote: &Vote| {
-			journal.block_files(vote.place(), vote.ballot.round).expect("readable").len()
+			let blocks = journal.blocks(vote.place(), vote.ballot.round).expect("readable");
+			blocks.path().read_dir().expect("readable").count()
 		};
 		assert_eq!(files(&journal, &votes[0]), 1);
 		journal.drop_blocks(votes[0].place(), Round(0)).expect("there");

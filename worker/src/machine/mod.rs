@@ -311,6 +311,11 @@ impl Machine {
 		commands
 	}
 
+	/// The runs that go on.
+	pub fn running(&self) -> Vec<u64> {
+		self.runs.keys().copied().collect()
+	}
+
 	fn on_view(&mut self, view: View, commands: &mut Vec<Command>) {
 		self.block = view.block;
 		self.finalised = self.finalised.max(view.finalised);
