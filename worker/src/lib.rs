@@ -1,15 +1,18 @@
 #![doc = include_str!("../README.md")]
 
 pub mod chain;
+mod command;
 mod drive;
 pub mod execute;
 mod hash;
 mod journal;
 pub mod lend;
+pub mod live;
 pub mod machine;
 mod show;
 mod slots;
 
+pub use command::{Dgc, Format, StoreNeeds, WorkerCommand, WorkerError};
 pub use drive::{Edges, Note, Worker};
 pub use journal::{Journal, JournalError};
 pub use show::{ShowError, Store};

@@ -627,7 +627,11 @@ impl Machine {
 	/// For how many more ranges there is room, here and by the chain's count.
 	fn room(&self) -> u16 {
 		let pending = self.tracks.values().filter(|track| track.is_pending()).count();
-		let here = usize::from(self.slots).saturating_sub(pending.max(self.runs.len()));
+		// What was leased and is not known of here yet will need a slot as well.
+		let known = self.tracks.values().filter(|track| track.is_leased()).count();
+		let unknown = self.worker.map_or(0, |w| usize::from(w.busy)).saturating_sub(known);
+		let taken = (pending + unknown).max(self.runs.len());
+		let here = usize::from(self.slots).saturating_sub(taken);
 		let kept = MAX_TRACKS.saturating_sub(self.tracks.len());
 		let free = self.worker.map_or(0, |w| w.capacity.slots.saturating_sub(w.busy));
 		let room = here.min(kept).min(free.into()).min(MAX_SLOTS_PER_ASK.into());
