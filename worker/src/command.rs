@@ -14,6 +14,7 @@ use dgcs_client::{
 };
 use dgcs_primitives::{api::Capacity, Kinds, TaskKind};
 use dgcs_sandbox::{Cache, CacheError, RunError, Sandbox};
+use dgcs_store::{Config as StoreConfig, Embedded, Kubo, Multiaddr};
 use serde::Serialize;
 use sp_core::H256;
 use tokio::sync::{mpsc::unbounded_channel, watch};
@@ -24,9 +25,8 @@ use crate::{
 	execute::Executor,
 	journal::{Journal, JournalError},
 	lend::{Config, ConfigError, Machine as Host, Observer, Policy, Terms, DEFAULT_CONFIG},
-	live::{LiveChain, LiveShares},
+	live::{LiveChain, LiveShares, LiveStore},
 	machine::{Identity, Machine, SaltKey, Stop},
-	show::Store,
 	slots::{lower_priority, Slots},
 };
 
@@ -74,6 +74,22 @@ pub struct WorkerCommand {
 	/// Where the worker keeps its journal, its store, and compiled programs.
 	#[arg(long, value_name = "FOLDER", default_value = "dgcs-worker")]
 	data: PathBuf,
+
+	/// Use the Kubo daemon with this RPC as the store, in place of the one inside.
+	#[arg(long, value_name = "URL")]
+	kubo: Option<String>,
+
+	/// Where the store inside listens. Without it, at any free port.
+	#[arg(long, value_name = "MULTIADDR", conflicts_with = "kubo")]
+	listen: Vec<Multiaddr>,
+
+	/// Where others reach the store inside, if that is elsewhere.
+	#[arg(long, value_name = "MULTIADDR", conflicts_with = "kubo")]
+	external: Vec<Multiaddr>,
+
+	/// A peer of the store inside, beside the masternodes'.
+	#[arg(long, value_name = "MULTIADDR", conflicts_with = "kubo")]
+	peer: Vec<Multiaddr>,
 
 	/// Register this worker, or change what it is registered with, if need be. Its bond is held.
 	#[arg(long)]
@@ -151,8 +167,8 @@ pub enum WorkerError {
 	#[error(transparent)]
 	Cache(#[from] CacheError),
 	/// The store.
-	#[error("the store can't be opened: {0}")]
-	Store(String),
+	#[error(transparent)]
+	Store(#[from] dgcs_store::Error),
 	/// The account is no worker.
 	#[error(
 		"{account} is not registered as a worker; add --register, which holds a bond of {bond}"
@@ -218,33 +234,13 @@ impl std::fmt::Display for Dgc {
 	}
 }
 
-/// What is needed of outside to open a store: the worker's folder for it, the bytes that it may
-/// take, and the chain, whose masternodes know peers.
-#[derive(Debug)]
-pub struct StoreNeeds<'a> {
-	/// A folder of the store's own.
-	pub folder: &'a Path,
-	/// The most bytes that it may take on disk.
-	pub capacity: u64,
-	/// The chain.
-	pub chain: &'a ClientChain,
-}
-
 impl WorkerCommand {
 	/// Works until it is told to stop. Makes its own runtime, so it must not be called on one.
-	/// `open` opens the store.
 	///
 	/// # Errors
 	///
 	/// When there is something that the worker's owner has to see to before it can work.
-	pub fn run<S, Opening>(
-		&self,
-		open: impl FnOnce(StoreNeeds<'_>) -> Opening,
-	) -> Result<(), WorkerError>
-	where
-		S: Store + 'static,
-		Opening: std::future::Future<Output = Result<S, String>>,
-	{
+	pub fn run(&self) -> Result<(), WorkerError> {
 		if self.print_config {
 			// Whoever reads it may have gone.
 			let _ = io::stdout().write_all(DEFAULT_CONFIG.as_bytes());
@@ -259,7 +255,7 @@ impl WorkerCommand {
 			.enable_all()
 			.build()
 			.map_err(WorkerError::Threads)?;
-		runtime.block_on(self.work(account, config, terms, open))
+		runtime.block_on(self.work(account, config, terms))
 	}
 
 	/// What is lent, by the config and this machine.
@@ -291,17 +287,12 @@ impl WorkerCommand {
 		Ok(file.open(&password)?)
 	}
 
-	async fn work<S, Opening>(
+	async fn work(
 		&self,
 		account: Account,
 		config: Config,
 		terms: Terms,
-		open: impl FnOnce(StoreNeeds<'_>) -> Opening,
-	) -> Result<(), WorkerError>
-	where
-		S: Store + 'static,
-		Opening: std::future::Future<Output = Result<S, String>>,
-	{
+	) -> Result<(), WorkerError> {
 		let options = Options { genesis: self.genesis, ..Options::default() };
 		let chain = ClientChain::connect(self.chain.clone(), options).await?;
 		let sender = Sender::new(chain.clone(), account.clone());
@@ -328,12 +319,8 @@ impl WorkerCommand {
 		let scratch = self.data.join("scratch");
 		std::fs::create_dir_all(&scratch)
 			.map_err(|source| WorkerError::File { path: scratch.clone(), source })?;
-		let needs = StoreNeeds {
-			folder: &self.data.join("store"),
-			capacity: disk - disk / CACHE_SHARE,
-			chain: &chain,
-		};
-		let store = Arc::new(open(needs).await.map_err(WorkerError::Store)?);
+		let store = self.store(disk - disk / CACHE_SHARE);
+		let store = Arc::new(LiveStore::open(&store, chain.clone()).await?);
 		let runtime = tokio::runtime::Handle::current();
 		let shares = LiveShares::new(chain.clone(), account.id(), runtime);
 		let executor = Executor::new(
@@ -347,7 +334,7 @@ impl WorkerCommand {
 		let retention = results_kept(&chain, config.keep_results_hours).await?;
 		let edges = Edges {
 			chain: live,
-			store,
+			store: store.clone(),
 			executor: Arc::new(executor),
 			journal: Arc::new(journal),
 			slots: Slots::new(terms.idle_slots, config.nice),
@@ -356,7 +343,18 @@ impl WorkerCommand {
 		let lent = watch_machine(terms);
 		let machine = Machine::new(identity, retention, votes);
 		Worker::new(machine, edges, lent).run(signals()).await;
-		Ok(())
+		Ok(store.close().await?)
+	}
+
+	/// The store, with room for `capacity` bytes.
+	fn store(&self, capacity: u64) -> StoreConfig {
+		if let Some(url) = &self.kubo {
+			return StoreConfig::Kubo(Kubo { url: url.clone() });
+		}
+		let defaults = Embedded::new(self.data.join("store"));
+		let listen = if self.listen.is_empty() { defaults.listen } else { self.listen.clone() };
+		let (external, peers) = (self.external.clone(), self.peer.clone());
+		StoreConfig::Embedded(Embedded { listen, external, peers, capacity, ..defaults })
 	}
 
 	/// Sees to it that the chain has this worker as it is now.

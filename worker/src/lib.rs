@@ -12,7 +12,7 @@ pub mod machine;
 mod show;
 mod slots;
 
-pub use command::{Dgc, Format, StoreNeeds, WorkerCommand, WorkerError};
+pub use command::{Dgc, Format, WorkerCommand, WorkerError};
 pub use drive::{Edges, Note, Worker};
 pub use journal::{Journal, JournalError};
 pub use show::{ShowError, Store};
