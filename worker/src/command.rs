@@ -9,10 +9,10 @@ use std::{
 };
 
 use dgcs_client::{
-	parse_address, Account, AccountError, AccountFile, AccountId, Chain as ClientChain, Error,
-	KeystoreError, Options, Sender,
+	parse_address, Account, AccountError, AccountFile, Chain as ClientChain, Error, KeystoreError,
+	Options, Sender,
 };
-use dgcs_primitives::{api::Capacity, Kinds, TaskKind};
+use dgcs_primitives::api::Capacity;
 use dgcs_sandbox::{Cache, CacheError, RunError, Sandbox};
 use dgcs_store::{Config as StoreConfig, Embedded, Kubo, Multiaddr};
 use serde::Serialize;
@@ -20,13 +20,14 @@ use sp_core::H256;
 use tokio::sync::{mpsc::unbounded_channel, watch};
 
 use crate::{
-	chain::{Call, Chain, ChainError},
+	chain::{Chain, ChainError},
 	drive::{Edges, Note, Worker},
 	execute::Executor,
 	journal::{Journal, JournalError},
 	lend::{Config, ConfigError, Machine as Host, Observer, Policy, Terms, DEFAULT_CONFIG},
 	live::{LiveChain, LiveShares, LiveStore},
 	machine::{Identity, Machine, SaltKey, Stop},
+	registration::{Asked, Dgc, RegistrationError},
 	slots::{lower_priority, Slots},
 };
 
@@ -44,7 +45,7 @@ pub struct WorkerCommand {
 	account: Option<PathBuf>,
 
 	/// A file with the account's password in its first line. Without it the password is asked for.
-	#[arg(long, value_name = "FILE", requires = "account")]
+	#[arg(long, value_name = "FILE", conflicts_with = "uri")]
 	password_file: Option<PathBuf>,
 
 	/// The secret URI of a development account, such as `//Eve`. Everybody knows its secret.
@@ -169,69 +170,12 @@ pub enum WorkerError {
 	/// The store.
 	#[error(transparent)]
 	Store(#[from] dgcs_store::Error),
-	/// The account is no worker.
-	#[error(
-		"{account} is not registered as a worker; add --register, which holds a bond of {bond}"
-	)]
-	NotRegistered {
-		/// The worker's address.
-		account: String,
-		/// What would be held.
-		bond: Dgc,
-	},
-	/// Registered with something else than what there is now.
-	#[error("{account} is registered with {field} {registered}, and this machine has {found}; add --register to change that")]
-	Differs {
-		/// The worker's address.
-		account: String,
-		/// What differs.
-		field: &'static str,
-		/// What the chain has.
-		registered: String,
-		/// What is so.
-		found: String,
-	},
-	/// Not enough money.
-	#[error("the bond of {slots} slots is {bond}, and {account} can spend {spendable}; send it more, or lend fewer cores")]
-	Funds {
-		/// The worker's address.
-		account: String,
-		/// How many slots.
-		slots: u16,
-		/// What would be held.
-		bond: Dgc,
-		/// What there is.
-		spendable: Dgc,
-	},
-	/// More than the worker's owner wants to be held.
-	#[error("the bond of {slots} slots is {bond}, more than --max-bond; lend fewer cores, or allow more")]
-	Bond {
-		/// How many slots.
-		slots: u16,
-		/// What would be held.
-		bond: Dgc,
-	},
+	/// What the worker is registered with.
+	#[error(transparent)]
+	Registration(#[from] RegistrationError),
 	/// The threads.
 	#[error("no threads can be started: {0}")]
 	Threads(io::Error),
-}
-
-/// An amount of money.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Dgc(pub u128);
-
-/// The smallest units of one DGC.
-const DGC: u128 = 1_000_000_000_000;
-
-impl std::fmt::Display for Dgc {
-	fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-		let (whole, part) = (self.0 / DGC, self.0 % DGC);
-		if part == 0 {
-			return write!(f, "{whole} DGC");
-		}
-		let part = format!("{part:012}");
-		write!(f, "{whole}.{} DGC", part.trim_end_matches('0'))
-	}
 }
 
 impl WorkerCommand {
@@ -366,60 +310,20 @@ impl WorkerCommand {
 		terms: &Terms,
 	) -> Result<(), WorkerError> {
 		let at = client.at_best().await?;
-		let registered = at.worker(&account.id()).await?;
-		let own = AccountId::from(account.id());
-		let operator = match (&self.operator, &registered) {
-			(Some(address), _) => parse_address(address)?,
-			(None, Some(worker)) => worker.operator.clone(),
-			(None, None) => own,
-		};
-		let key = account.encryption_secret().public();
 		let capacity = Capacity { slots: terms.idle_slots, memory_mib: program_memory(terms) };
-		let kinds = Kinds::from(TaskKind::Compute);
-		let bond = Dgc(at.bond_required(capacity).await?);
-		let slots = capacity.slots;
-		let operator_hash = H256(operator.clone().into());
-		let Some(worker) = registered else {
-			if !self.register {
-				let account = account.address();
-				return Err(WorkerError::NotRegistered { account, bond });
-			}
-			self.check_bond(slots, bond)?;
-			let spendable = Dgc(at.funds(&account.id()).await?.spendable);
-			if spendable.0 < bond.0 {
-				let account = account.address();
-				return Err(WorkerError::Funds { account, slots, bond, spendable });
-			}
-			chain.send(Call::Register { operator: operator_hash, key, capacity, kinds }).await?;
-			return Ok(());
+		let asked = Asked {
+			register: self.register,
+			operator: self.operator.as_deref().map(parse_address).transpose()?,
+			max_bond: self.max_bond.map(Dgc::whole),
+			account: account.id(),
+			key: account.encryption_secret().public(),
+			capacity,
+			bond: Dgc(at.bond_required(capacity).await?),
+			spendable: Dgc(at.funds(&account.id()).await?.spendable),
 		};
-		let differs = if worker.key != key {
-			Some(("the encryption key", format!("{:?}", worker.key.0), format!("{:?}", key.0)))
-		} else if worker.capacity.memory_mib > capacity.memory_mib {
-			let mib = |mib: u32| format!("{mib} MiB a program");
-			Some(("memory for", mib(worker.capacity.memory_mib), mib(capacity.memory_mib)))
-		} else if !worker.kinds.contains(TaskKind::Compute) {
-			Some(("kinds", worker.kinds.0.to_string(), kinds.0.to_string()))
-		} else {
-			None
-		};
-		let wanted = worker.capacity != capacity || worker.operator != operator;
-		match differs {
-			Some((field, registered, found)) if !self.register => {
-				let account = account.address();
-				return Err(WorkerError::Differs { account, field, registered, found });
-			},
-			None if !self.register || !wanted => return Ok(()),
-			_ => {},
-		}
-		self.check_bond(slots, bond)?;
-		Ok(chain.send(Call::Update { operator: operator_hash, key, capacity, kinds }).await?)
-	}
-
-	fn check_bond(&self, slots: u16, bond: Dgc) -> Result<(), WorkerError> {
-		match self.max_bond {
-			Some(most) if bond.0 > u128::from(most) * DGC => Err(WorkerError::Bond { slots, bond }),
-			_ => Ok(()),
+		match asked.call(at.worker(&account.id()).await?.as_ref())? {
+			Some(call) => Ok(chain.send(call).await?),
+			None => Ok(()),
 		}
 	}
 }
@@ -609,13 +513,6 @@ mod tests {
 		] {
 			assert!(parse(wrong).is_err(), "{wrong}");
 		}
-	}
-
-	#[test]
-	fn amounts_are_read_in_dgc() {
-		assert_eq!(Dgc(20 * DGC).to_string(), "20 DGC");
-		assert_eq!(Dgc(DGC / 20).to_string(), "0.05 DGC");
-		assert_eq!(Dgc(0).to_string(), "0 DGC");
 	}
 
 	#[test]

@@ -9,11 +9,13 @@ mod journal;
 pub mod lend;
 pub mod live;
 pub mod machine;
+mod registration;
 mod show;
 mod slots;
 
-pub use command::{Dgc, Format, WorkerCommand, WorkerError};
+pub use command::{Format, WorkerCommand, WorkerError};
 pub use drive::{Edges, Note, Worker};
 pub use journal::{Journal, JournalError};
+pub use registration::{Dgc, RegistrationError};
 pub use show::{ShowError, Store};
 pub use slots::Slots;

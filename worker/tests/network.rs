@@ -276,7 +276,7 @@ async fn a_task_is_computed_and_paid_though_a_worker_is_killed() {
 		assert_eq!((ending, &output[..input.len()]), (Ending::Ok, input));
 	}
 	for worker in workers {
-		worker.stop.send(Stop::Drain).unwrap();
+		worker.stop.send(Stop::Abandon).unwrap();
 		tokio::time::timeout(PATIENCE, worker.task).await.unwrap().unwrap();
 	}
 }

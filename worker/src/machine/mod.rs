@@ -15,7 +15,8 @@
 //! What it keeps to, whatever happens (each a property test):
 //!
 //! - it reveals only what it has committed to, and only when the block in which the last seat
-//!   committed is final: a fork can't show a digest to somebody who has not voted;
+//!   committed is final, or [`DEEP`] blocks deep: a fork can't show a digest to somebody who has not
+//!   voted;
 //! - it commits only what is on disk, and to one set of digests a ballot;
 //! - it computes nothing without a seat, and nothing whose lease is over;
 //! - a slot is taken by a run that was started and has not ended, and by nothing else;
@@ -39,6 +40,11 @@ use crate::chain::{Phase, Place, Queue, Record, Seat, SeatState, View};
 /// Most ranges that a worker has to do with at a time, those that wait for others' votes and whose
 /// results are still kept included.
 pub const MAX_TRACKS: usize = 1024;
+/// Blocks under which a block counts as settled though finality stands still: to wait longer would be to
+/// withhold, which costs as much as to be wrong.
+pub const DEEP: u32 = 10;
+/// Blocks for which a worker that is to end stays after a vote, so that its results can be fetched.
+pub const LINGER: u32 = 10;
 /// Most slots that one ask may be for: the chain's own bound.
 const MAX_SLOTS_PER_ASK: u16 = 64;
 /// Blocks after which a call that has not shown in the chain is sent again.
@@ -593,7 +599,8 @@ impl Machine {
 					}),
 				) => {
 					let ours = vote.commitment(&self.identity.worker) == commitment;
-					if !ours || block > until || finalised < begun {
+					let settled = finalised >= begun || block >= begun.saturating_add(DEEP);
+					if !ours || block > until || !settled {
 						continue;
 					}
 					match publication {

@@ -3,7 +3,7 @@
 use dgcs_primitives::{api::Standing, BlockNumber, Refusal};
 use serde::Serialize;
 
-use super::{Machine, Stage, Stop, MAX_TRACKS};
+use super::{Machine, Stage, Stop, LINGER, MAX_TRACKS};
 
 /// Why a worker does not ask for work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
@@ -158,11 +158,15 @@ impl Machine {
 	}
 
 	/// Whether a worker that is to end has nothing more to do: every run has ended, and nothing that
-	/// it committed to is left to reveal.
+	/// it committed to is left to reveal. One that drains stays for [`LINGER`] blocks after its last
+	/// vote was decided, so that its results can be fetched.
 	pub fn is_done(&self) -> bool {
 		let Some(stop) = self.stop else { return false };
 		self.runs.is_empty()
 			&& self.tracks.values().all(|track| {
+				if stop == Stop::Drain && track.is_owed_to_fetchers(self.block) {
+					return false;
+				}
 				let seat = track.seat.filter(|_| track.gone.is_none());
 				match seat.map(|seat| seat.state) {
 					Some(super::SeatState::Committed(_)) => {
@@ -184,6 +188,13 @@ fn voted_and_sent(track: &super::Track) -> bool {
 }
 
 impl super::Track {
+	/// Whether somebody may still want to fetch its results.
+	fn is_owed_to_fetchers(&self, block: u32) -> bool {
+		matches!(self.stage, Stage::Voted { .. })
+			&& self.seat.is_some_and(|seat| seat.state == super::SeatState::Revealed)
+			&& self.gone.is_none_or(|since| block < since.saturating_add(LINGER))
+	}
+
 	/// Whether the time to reveal is over.
 	fn is_late(&self, block: u32) -> bool {
 		matches!(self.seat.map(|seat| seat.phase), Some(super::Phase::Reveal { until, .. }) if block > until)

@@ -138,7 +138,10 @@ fn reveals_only_when_all_have_committed_and_that_is_final() {
 	let vote = vote(0, 9);
 	let other = self::vote(0, 8);
 	let phase = Phase::Reveal { begun: 10, until: 20 };
+	let slow = Phase::Reveal { begun: 10, until: 40 };
 	let cases = [
+		("not final for long, not deep", committed(&vote, slow), 9, 9 + DEEP, false),
+		("not final for long, and deep", committed(&vote, slow), 9, 10 + DEEP, true),
 		("all committed, final", committed(&vote, phase), 10, 12, true),
 		("not final", committed(&vote, phase), 9, 12, false),
 		("not all", committed(&vote, Phase::Commit), 12, 12, false),
@@ -377,6 +380,27 @@ fn ends_when_nothing_is_owed_any_more() {
 	assert!(m.is_done());
 }
 
+#[test]
+fn stays_until_its_results_can_have_been_fetched() {
+	let vote = vote(0, 9);
+	let revealed = seat(SeatState::Revealed, Phase::Reveal { begun: 6, until: 26 });
+	for (stop, block, done) in [
+		(Stop::Drain, 7, false),
+		(Stop::Abandon, 7, true),
+		(Stop::Drain, 7 + LINGER, false),
+		(Stop::Drain, 8 + LINGER, true),
+	] {
+		let mut m = Machine::new(identity(), RETENTION, vec![vote.clone()]);
+		m.handle(Event::Stop(stop));
+		m.handle(Event::Block(view(7, &[(0, Some(revealed))])));
+		if block > 7 {
+			m.handle(Event::Block(view(8, &[(0, None)])));
+			m.handle(Event::Block(view(block, &[])));
+		}
+		assert_eq!(m.is_done(), done, "{stop:?} in block {block}");
+	}
+}
+
 /// What a chain has of the worker in one block.
 #[derive(Clone, Debug, Default)]
 struct Block {
@@ -532,6 +556,11 @@ impl World {
 				assert_eq!((&vote.digests, vote.salt), (digests, *salt));
 				let commitment = vote.commitment(&identity().worker);
 				// In the last final block all seats have committed, or more.
+				let best = self.best().seats[place];
+				let Phase::Reveal { begun, .. } = best.phase else { panic!("{best:?}") };
+				if self.best().number >= begun + DEEP {
+					return;
+				}
 				let seat = self.blocks[0].seats.get(place).expect("it has a seat for good");
 				assert!(matches!(seat.phase, Phase::Reveal { .. }), "not all have committed");
 				assert!(
@@ -539,6 +568,16 @@ impl World {
 						|| seat.state == SeatState::Revealed,
 					"{seat:?}"
 				);
+			},
+			Command::Forget(place, round) => {
+				let seat = |block: &Block| block.seats.get(place).copied();
+				let replaced = seat(self.best()).is_some_and(|seat| seat.round != *round);
+				// Not what a fork could bring back.
+				let owed = seat(&self.blocks[0]).is_some_and(|seat| {
+					seat.round == *round
+						&& matches!(seat.state, SeatState::Leased { .. } | SeatState::Committed(_))
+				});
+				assert!(replaced || !owed, "{place} is let go of and may come back");
 			},
 			_ => {},
 		}
