@@ -316,7 +316,7 @@ mod tests {
 			differences(&OURS, &Metadata::decode_from(&bytes).expect("names have any letters"))
 		};
 		assert_eq!(with("replenish", "replenosh"), ["the call Workers.replenish"]);
-		assert_eq!(with("queue_timeout", "queue_tameout").len(), 3, "call, runtime APIs");
+		assert_eq!(with("queue_timeout", "queue_tameout").len(), 4, "call, storage, runtime APIs");
 		assert!(with("transfer_keep_alive", "transfer_keep_above")
 			.contains(&"the call Balances.transfer_keep_alive".into()));
 		assert!(with("Asking", "Aching").contains(&"the storage Tasks.Asking".into()));
