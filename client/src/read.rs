@@ -356,9 +356,10 @@ fn to_hex(bytes: &[u8]) -> String {
 }
 
 /// Why a view function has no answer (`frame_support::view_functions`).
-#[derive(Clone, Copy, Debug, Decode)]
+#[derive(Clone, Copy, Decode)]
 enum ViewError {
 	NotImplemented,
+	#[allow(dead_code)] // The id that was sent.
 	NotFound([u8; 32]),
 	Codec,
 }

@@ -32,7 +32,8 @@ pub(crate) fn children(id: &ContentId, block: &[u8]) -> Result<Vec<ContentId>> {
 	let mut seen = HashSet::new();
 	let mut ids = Vec::with_capacity(node.links.len());
 	for link in node.links {
-		let cid = Cid::try_from(link.hash.as_slice()).map_err(|error| refused(error.to_string()))?;
+		let cid =
+			Cid::try_from(link.hash.as_slice()).map_err(|error| refused(error.to_string()))?;
 		let child = from_cid(&cid)?;
 		if seen.insert(child) {
 			ids.push(child);
@@ -67,7 +68,9 @@ mod tests {
 
 	#[test]
 	fn a_tree_is_all_that_its_root_names() {
-		for (len, branches) in [(0, 0), (1, 0), (BLOCK_SIZE, 0), (BLOCK_SIZE + 1, 1), (175 * BLOCK_SIZE, 3)] {
+		for (len, branches) in
+			[(0, 0), (1, 0), (BLOCK_SIZE, 0), (BLOCK_SIZE + 1, 1), (175 * BLOCK_SIZE, 3)]
+		{
 			let memory = Memory::default();
 			let bytes: Vec<u8> = (0..len).map(|at| (at / 1000) as u8).collect();
 			let blob = put_blob(&memory, &bytes).expect("there is room");

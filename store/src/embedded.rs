@@ -202,15 +202,21 @@ impl Embedded {
 			// Threads that read or write blocks for others end by themselves.
 			loop {
 				match Arc::try_unwrap(database) {
-					Ok(database) => return blocking(move || { drop(database); Ok(()) }).await,
+					Ok(database) => {
+						return blocking(move || {
+							drop(database);
+							Ok(())
+						})
+						.await
+					},
 					Err(shared) => database = shared,
 				}
 				tokio::time::sleep(Duration::from_millis(5)).await;
 			}
 		};
-		timeout(STOP, stopping)
-			.await
-			.unwrap_or_else(|_| Err(Error::Timeout { what: "to stop the store".into(), limit: STOP }))
+		timeout(STOP, stopping).await.unwrap_or_else(|_| {
+			Err(Error::Timeout { what: "to stop the store".into(), limit: STOP })
+		})
 	}
 
 	/// Stores a block.
@@ -269,11 +275,7 @@ impl Embedded {
 }
 
 /// Sees to it that a block is here and stays for this session, and says which blocks it names.
-async fn visit(
-	database: Arc<Database>,
-	exchange: Handle,
-	id: ContentId,
-) -> Result<Vec<ContentId>> {
+async fn visit(database: Arc<Database>, exchange: Handle, id: ContentId) -> Result<Vec<ContentId>> {
 	loop {
 		let here = on(&database, move |database| {
 			let digest = id.digest.as_fixed_bytes();

@@ -3,12 +3,7 @@
 //! Nothing that it says is trusted: answers are bounded, blocks are checked, and every call has a
 //! deadline.
 
-use std::{
-	io,
-	str::FromStr,
-	sync::Arc,
-	time::Duration,
-};
+use std::{io, str::FromStr, sync::Arc, time::Duration};
 
 use dgcs_content::{
 	content_id::{display, from_cid, verify},
@@ -251,8 +246,10 @@ impl Kubo {
 			ContentCodec::Raw => "raw",
 			ContentCodec::DagPb => "dag-pb",
 		};
-		let call = [("cid-codec", codec), ("mhtype", "sha2-256"), ("mhlen", "32"), ("pin", "false")];
-		let form = multipart::Form::new().part("data", multipart::Part::bytes(bytes).file_name("block"));
+		let call =
+			[("cid-codec", codec), ("mhtype", "sha2-256"), ("mhlen", "32"), ("pin", "false")];
+		let form =
+			multipart::Form::new().part("data", multipart::Part::bytes(bytes).file_name("block"));
 		match self.rpc.call("block/put", &call, Some(form), LOCAL, MAX_ANSWER).await? {
 			Answer::Refused(reason) => Err(self.rpc.error(reason)),
 			Answer::Ok(body) => {
@@ -260,7 +257,11 @@ impl Kubo {
 				if stored.key == display(id) {
 					return Ok(());
 				}
-				Err(self.rpc.error(format!("it stored {} where {} was put", stored.key, display(id))))
+				Err(self.rpc.error(format!(
+					"it stored {} where {} was put",
+					stored.key,
+					display(id)
+				)))
 			},
 		}
 	}
@@ -272,9 +273,9 @@ impl Kubo {
 
 	/// Fetches ahead.
 	pub fn want(&self, ids: &[ContentId]) {
-		for id in ids.iter().take(AHEAD).copied() {
+		for id in ids.iter().take(AHEAD) {
 			let Ok(permit) = self.ahead.clone().try_acquire_owned() else { return };
-			let rpc = self.rpc.clone();
+			let (rpc, id) = (self.rpc.clone(), *id);
 			self.runtime.spawn(async move {
 				// The daemon keeps what it fetched. If that fails, whoever gets the block sees why.
 				let _ = rpc.block(&id, MAX_BLOCK, SEARCH).await;
@@ -319,7 +320,9 @@ impl Rpc {
 				return Error::Timeout { what: format!("Kubo's {command}"), limit: deadline };
 			}
 			let source = std::error::Error::source(&error);
-			self.error(source.map_or_else(|| error.to_string(), |source| format!("{error}: {source}")))
+			self.error(
+				source.map_or_else(|| error.to_string(), |source| format!("{error}: {source}")),
+			)
 		};
 		let response = request.send().await.map_err(failed)?;
 		let status = response.status();

@@ -205,8 +205,7 @@ struct Tasks(Arc<Mutex<JoinSet<()>>>);
 
 impl Tasks {
 	async fn end(&self) {
-		let mut tasks =
-			std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+		let mut tasks = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
 		tasks.shutdown().await;
 	}
 }
@@ -218,11 +217,7 @@ impl Executor for Tasks {
 		tasks.spawn(future);
 	}
 
-	fn run_with_name(
-		&self,
-		_: &'static str,
-		future: Pin<Box<dyn Future<Output = ()> + Send>>,
-	) {
+	fn run_with_name(&self, _: &'static str, future: Pin<Box<dyn Future<Output = ()> + Send>>) {
 		self.run(future);
 	}
 }
@@ -318,7 +313,8 @@ impl Peer {
 	}
 
 	async fn on_identified(&mut self, event: IdentifyEvent) {
-		let IdentifyEvent::PeerIdentified { peer, supported_protocols, listen_addresses, .. } = event;
+		let IdentifyEvent::PeerIdentified { peer, supported_protocols, listen_addresses, .. } =
+			event;
 		let serves = |name| supported_protocols.contains(&ProtocolName::from(name));
 		if KADEMLIA.into_iter().any(serves) {
 			let addresses =

@@ -1,17 +1,10 @@
 //! Peers on the loopback interface, exchanging real blobs.
 
-use std::{
-	collections::HashMap,
-	io::{self, Read},
-	path::Path,
-	process::{Child, Stdio},
-	sync::Mutex,
-	time::Duration,
-};
+use std::{collections::HashMap, io, path::Path, sync::Mutex, time::Duration};
 
 use dgcs_content::{
-	content_id::{display, raw},
-	fetch, get_blob, put_blob, read_blob, Blob, BlockSink, BlockSource, BLOCK_SIZE, MAX_BLOCK,
+	content_id::raw, fetch, get_blob, put_blob, read_blob, Blob, BlockSink, BlockSource,
+	BLOCK_SIZE, MAX_BLOCK,
 };
 use dgcs_primitives::ContentId;
 use futures::StreamExt;
@@ -29,7 +22,7 @@ use crate::{
 	config::Embedded as EmbeddedConfig,
 	database::{Database, Keep},
 	embedded::Embedded,
-	Config, Error, Kubo, Multiaddr, Store,
+	Config, Error, Multiaddr, Store,
 };
 
 const MIB: u64 = 1 << 20;
@@ -146,7 +139,9 @@ async fn a_pin_fetches_a_tree_and_unpin_gives_its_room_back() {
 	one.knows(&two).await;
 	let content = bytes(3, 20_000_000);
 	let blob = put(&two.store, content.clone()).await;
-	let Err(Error::TreeSize { .. }) = one.store.pin(&blob.id, blob.len / 10).await else { panic!() };
+	let Err(Error::TreeSize { .. }) = one.store.pin(&blob.id, blob.len / 10).await else {
+		panic!()
+	};
 	one.store.pin(&blob.id, blob.len).await.expect("the other has it");
 	assert!(one.store.is_pinned(&blob.id).await.expect("can be read"));
 	assert_eq!(one.store.pinned().await.expect("can be read"), [blob.id]);
@@ -285,7 +280,11 @@ async fn a_peer_that_lies_is_passed_over() {
 	let liar = Store::open(&Config::Embedded(config(liar.path()))).await.expect("starts");
 
 	let reader = Peer::with(hasty()).await;
-	reader.store.connect(&liar.addresses().await.expect("it listens")[0]).await.expect("it is there");
+	reader
+		.store
+		.connect(&liar.addresses().await.expect("it listens")[0])
+		.await
+		.expect("it is there");
 	assert!(get(&reader.store, &blob).await.is_err(), "lies are no blocks");
 	reader.knows(&honest).await;
 	assert_eq!(get(&reader.store, &blob).await.expect("the other has it"), content);
@@ -335,7 +334,10 @@ async fn a_full_store_still_reads_and_says_that_it_is_full() {
 }
 
 /// A peer that does as told with whoever asks it for blocks.
-struct Rogue(fn(Vec<Ask>) -> Vec<Vec<u8>>);
+struct Rogue(Conduct);
+
+/// The messages with which it answers wishes.
+type Conduct = fn(Vec<Ask>) -> Vec<Vec<u8>>;
 
 #[async_trait::async_trait]
 impl UserProtocol for Rogue {
@@ -387,7 +389,7 @@ impl UserProtocol for Rogue {
 }
 
 /// Starts a rogue, and says where.
-fn rogue(answer: fn(Vec<Ask>) -> Vec<Vec<u8>>) -> Multiaddr {
+fn rogue(answer: Conduct) -> Multiaddr {
 	let listen = "/ip4/127.0.0.1/tcp/0".parse().expect("an address");
 	let builder = ConfigBuilder::new()
 		.with_tcp(tcp::config::Config { listen_addresses: vec![listen], ..Default::default() })
@@ -407,7 +409,7 @@ fn promise(asks: &[Ask]) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rogues_are_dropped_and_others_asked() {
-	let rogues: [fn(Vec<Ask>) -> Vec<Vec<u8>>; 5] = [
+	let rogues: [Conduct; 5] = [
 		// Promises, and sends nothing.
 		|asks| vec![promise(&asks)],
 		// Sends what is no message.
@@ -444,3 +446,5 @@ async fn rogues_are_dropped_and_others_asked() {
 		assert!(matches!(reader.store.connect(&address).await, Err(Error::Unreachable { .. })));
 	}
 }
+
+mod kubo;

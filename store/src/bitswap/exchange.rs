@@ -6,10 +6,7 @@
 use std::{
 	collections::{HashMap, HashSet},
 	sync::{
-		atomic::{
-			AtomicUsize,
-			Ordering::Relaxed,
-		},
+		atomic::{AtomicUsize, Ordering::Relaxed},
 		Arc,
 	},
 	time::{Duration, Instant},
@@ -267,8 +264,7 @@ impl State {
 			TransportEvent::ConnectionClosed { peer } => self.on_disconnected(&peer),
 			TransportEvent::DialFailure { peer, addresses } => {
 				let tried: Vec<_> = addresses.iter().map(ToString::to_string).collect();
-				let reason =
-					format!("nobody by that name answers at {}", tried.join(", "));
+				let reason = format!("nobody by that name answers at {}", tried.join(", "));
 				self.on_dialled(&peer, Err(reason));
 			},
 			TransportEvent::SubstreamOpened { peer, direction, substream, .. } => match direction {

@@ -224,19 +224,13 @@ impl<P: Copy + Ord + Hash> Wants<P> {
 		if ahead && self.searches.len() >= self.limits.ahead {
 			return false;
 		}
-		self.searches
-			.insert(id, Search { asked: None, probed: false, lookup: Lookup::Not });
+		self.searches.insert(id, Search { asked: None, probed: false, lookup: Lookup::Not });
 		if ahead {
 			self.open.push_back(id);
 		} else {
 			self.open.push_front(id);
 		}
 		true
-	}
-
-	/// Whether a block is looked for.
-	pub fn is_wanted(&self, id: &ContentId) -> bool {
-		self.searches.contains_key(id)
 	}
 
 	/// A block came. If it is wanted, it is no longer.
@@ -357,7 +351,10 @@ impl<P: Copy + Ord + Hash> Wants<P> {
 
 	/// How many blocks peers are asked whether they have them.
 	fn probing(&self) -> usize {
-		self.open.iter().filter(|id| self.searches.get(id).is_some_and(|search| search.probed)).count()
+		self.open
+			.iter()
+			.filter(|id| self.searches.get(id).is_some_and(|search| search.probed))
+			.count()
 	}
 
 	/// Nobody is to send the block any more.
@@ -379,7 +376,10 @@ impl<P: Copy + Ord + Hash> Wants<P> {
 				known.owes -= 1;
 			}
 			*asked = Asked::Cancelled;
-			actions.push(Action::Send(*peer, vec![Ask { id: *id, want: Want::Cancel, answer: false }]));
+			actions.push(Action::Send(
+				*peer,
+				vec![Ask { id: *id, want: Want::Cancel, answer: false }],
+			));
 		}
 		actions
 	}

@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, path::Path};
 use cid::Cid;
 use dgcs_content::content_id::from_cid;
 use dgcs_primitives::ContentId;
-use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction};
+use redb::{
+	ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction,
+};
 
 use super::record::{self, Digest};
 use crate::error::{Error, Result};
@@ -94,7 +96,8 @@ impl Index {
 	pub fn open(path: &Path) -> Result<Self> {
 		let opened = redb::Database::builder().set_cache_size(CACHE).create(path);
 		let database = opened.map_err(|error| match error {
-			redb::DatabaseError::DatabaseAlreadyOpen | redb::DatabaseError::LockProtocolMismatch => {
+			redb::DatabaseError::DatabaseAlreadyOpen
+			| redb::DatabaseError::LockProtocolMismatch => {
 				Error::Locked { path: path.parent().unwrap_or(path).into() }
 			},
 			other => Error::Index(Box::new(other.into())),
@@ -239,7 +242,11 @@ impl Index {
 	}
 
 	/// Pins `root` with all blocks below it, itself included. Gives the first that is not there.
-	pub fn pin(&self, root: &ContentId, digests: &[Digest]) -> Result<std::result::Result<(), Digest>> {
+	pub fn pin(
+		&self,
+		root: &ContentId,
+		digests: &[Digest],
+	) -> Result<std::result::Result<(), Digest>> {
 		let txn = self.database.begin_write()?;
 		{
 			let mut pins = txn.open_table(PINS)?;

@@ -1,4 +1,4 @@
-use std::{collections::HashSet, fs::OpenOptions};
+use std::{collections::HashSet, fs::OpenOptions, path::PathBuf};
 
 use dgcs_content::content_id::raw;
 use proptest::prelude::*;
@@ -17,6 +17,11 @@ fn put(database: &Database, number: u32, len: usize, keep: Keep) -> Digest {
 	let (digest, bytes) = block(number, len);
 	database.put(&digest, &bytes, keep).expect("there is room");
 	digest
+}
+
+fn pack_files(folder: &Path) -> Vec<PathBuf> {
+	let packs = Packs::open(folder.join("packs")).expect("there are packs");
+	packs.list().expect("can be read").into_iter().map(|(number, _)| packs.path(number)).collect()
 }
 
 fn root(digest: Digest) -> ContentId {
@@ -136,7 +141,9 @@ fn a_full_store_lets_the_oldest_cached_go_and_no_others() {
 
 	// Kept ones that were never pinned may go in the next session.
 	let database = Database::open(folder.path(), 8 * MIB).expect("opens");
-	(400..470).for_each(|number| drop(put(&database, number, 100_000, Keep::Session)));
+	for number in 400..470 {
+		put(&database, number, 100_000, Keep::Session);
+	}
 	assert!(database.has(&pinned).expect("can be read"));
 	assert!(!database.has(&kept).expect("can be read"));
 }
@@ -170,7 +177,10 @@ fn unpinned_blocks_give_their_room_back() {
 		assert!(database.get(digest).expect("can be read").is_some());
 	}
 	database.unpin(&root(odd[0])).expect("was pinned");
-	assert_eq!(database.usage().expect("can be read"), Usage { capacity: 64 * MIB, ..Usage::default() });
+	assert_eq!(
+		database.usage().expect("can be read"),
+		Usage { capacity: 64 * MIB, ..Usage::default() }
+	);
 }
 
 #[test]
