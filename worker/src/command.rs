@@ -22,7 +22,7 @@ use tokio::sync::{mpsc::unbounded_channel, watch};
 use crate::{
 	chain::{Chain, ChainError},
 	drive::{Edges, Note, Worker},
-	execute::Executor,
+	execute::{Executor, OVERHEAD_MIB},
 	journal::{Journal, JournalError},
 	lend::{Config, ConfigError, Machine as Host, Observer, Policy, Terms, DEFAULT_CONFIG},
 	live::{LiveChain, LiveShares, LiveStore},
@@ -328,9 +328,9 @@ impl WorkerCommand {
 	}
 }
 
-/// Memory that a program may have, in MiB: half of its slot's, since it may write as much.
+/// Memory that a program may have, in MiB.
 fn program_memory(terms: &Terms) -> u32 {
-	terms.slot_memory_mib / 2
+	terms.slot_memory_mib.saturating_sub(OVERHEAD_MIB)
 }
 
 /// The blocks for which results are kept.

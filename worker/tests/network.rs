@@ -1,8 +1,11 @@
-//! Workers on a real chain: three of them compute a task that a real node leases to them, and one is
-//! killed between its commitment and its reveal. Runs if `DGCS_NODE` names the node's binary.
+//! A whole task on a real chain: owner, masternode and three workers, each with a store of its own on
+//! the loopback interface. The owner goes offline once the masternode has the content; one worker is
+//! killed between its commitment and its reveal. Runs if `DGCS_NODE` names the binary of a node.
 
 #![allow(clippy::unwrap_used)] // A test that panics is a test that fails.
 
+#[path = "network/masternode.rs"]
+mod masternode;
 #[allow(dead_code)] // Other tests use the rest.
 #[path = "suite/scene.rs"]
 mod scene;
@@ -16,27 +19,35 @@ use std::{
 };
 
 use dgcs_client::{call, event, Account, Chain, Included, Options, Sender};
-use dgcs_content::{BlockSink, BlockSource, Cut, Directory, Ending, Scope};
+use dgcs_content::{
+	prepare, put_blob, Cut, Ending, Input, Join, Output, OwnerSecret, Plan, Scope, TaskNonce,
+	DEFAULT_SHARD_SIZE,
+};
 use dgcs_primitives::{
 	api::{Capacity, TaskInfo},
-	ContentId, Kinds, Outcome, SubtaskLimits, TaskEnd, TaskId,
+	Kinds, Outcome, Payout, RangeIndex, Round, Selection, SubtaskLimits, TaskEnd, TaskKind,
+	TaskSpec, Visibility,
 };
+use dgcs_sandbox::Sandbox;
+use dgcs_store::{Config, Embedded, Store as Blocks};
 use dgcs_worker::{
 	chain::{self, Chain as _},
-	execute::{Given, KeyShares},
+	execute::Executor,
 	lend::{Allowance, Reason},
-	live::LiveChain,
+	live::{LiveChain, LiveShares, LiveStore},
 	machine::{Identity, Machine, SaltKey, Stop},
-	Edges, Journal, Note, Slots, Store, Worker,
+	Edges, Journal, Note, Slots, Worker,
 };
-use scene::{Manner, Masternodes, Scene, Setting, ECHO, TASK};
+use masternode::MasternodeCustody;
+use scene::ECHO;
 use sp_core::H256;
 use tokio::{
+	runtime::Handle,
 	sync::{
 		mpsc::{unbounded_channel, UnboundedReceiver, UnboundedSender},
 		watch,
 	},
-	task::JoinHandle,
+	task::{spawn_blocking, JoinHandle},
 };
 
 /// Far more than anything takes: only a test that fails waits so long.
@@ -73,72 +84,36 @@ impl Drop for Node {
 	}
 }
 
-/// A folder that all have in common in place of a network.
-struct Shared(Arc<Directory>);
-
-impl BlockSink for Shared {
-	fn put(&self, id: &ContentId, bytes: &[u8]) -> std::io::Result<()> {
-		self.0.put(id, bytes)
-	}
-}
-
-impl BlockSource for Shared {
-	fn get(&self, id: &ContentId, limit: usize) -> std::io::Result<Option<Vec<u8>>> {
-		self.0.get(id, limit)
-	}
-}
-
-impl Store for Shared {
-	fn provide(&self, _: &ContentId) -> std::io::Result<()> {
-		Ok(())
-	}
-
-	fn release(&self, _: &ContentId) -> std::io::Result<()> {
-		Ok(())
-	}
-}
-
-/// The shares of the scene's task, whatever number the chain gave it.
-struct Renumbered(Arc<Masternodes>);
-
-impl KeyShares for Renumbered {
-	fn collect(
-		&self,
-		_: TaskId,
-		scope: Scope,
-		each: &mut dyn FnMut(Given) -> std::ops::ControlFlow<()>,
-	) -> Vec<String> {
-		self.0.collect(TASK, scope, each)
-	}
-}
-
 /// A worker that runs in this process.
 struct Running {
 	account: Account,
 	folder: PathBuf,
+	store: Arc<LiveStore>,
 	notes: UnboundedReceiver<Note>,
 	stop: UnboundedSender<Stop>,
 	task: JoinHandle<()>,
 }
 
 impl Running {
-	fn start(scene: &Scene, chain: &Chain, account: Account, folder: PathBuf) -> Self {
+	async fn start(chain: &Chain, account: Account, folder: PathBuf) -> Self {
 		let secret = account.encryption_secret();
-		let shares = scene.shares(secret.public(), |_| Manner::Honest);
 		let salts = SaltKey::new(&secret.to_bytes());
 		let worker = H256(account.id().into());
 		let identity = Identity { genesis: chain.genesis(), worker, salts };
-		let (journal, votes) = Journal::open(&folder, &identity.genesis, &worker).unwrap();
+		let (journal, votes) = journal(chain, &account, &folder).await;
+		let store = Arc::new(
+			LiveStore::open(&on_loopback(folder.join("store")), chain.clone()).await.unwrap(),
+		);
+		let shares = LiveShares::new(chain.clone(), account.id(), Handle::current());
+		let sandbox = Sandbox::new(None).unwrap();
+		let executor =
+			Executor::new(store.clone(), Arc::new(shares), secret, sandbox, folder.clone(), 160);
 		let (sender, notes) = unbounded_channel();
 		let name = account.address();
 		let edges = Edges {
 			chain: Arc::new(LiveChain::new(Sender::new(chain.clone(), account.clone()))),
-			store: Arc::new(Shared(scene.content.clone())),
-			executor: Arc::new(scene.worker_with(
-				Arc::new(Renumbered(shares)),
-				secret,
-				scene.content.clone(),
-			)),
+			store: store.clone(),
+			executor: Arc::new(executor),
 			journal: Arc::new(journal),
 			slots: Slots::new(2, 19),
 			notes: Arc::new(move |note| {
@@ -150,7 +125,7 @@ impl Running {
 		let (stop, stopped) = unbounded_channel();
 		let worker = Worker::new(Machine::new(identity, 1000, votes), edges, lent);
 		let task = tokio::spawn(worker.run(stopped));
-		Running { account, folder, notes, stop, task }
+		Running { account, folder, store, notes, stop, task }
 	}
 
 	async fn until(&mut self, wanted: impl Fn(&Note) -> bool) -> Note {
@@ -162,8 +137,48 @@ impl Running {
 				}
 			}
 		};
-		tokio::time::timeout(PATIENCE, wait).await.unwrap()
+		patiently(wait).await
 	}
+
+	/// Ends it without warning, and starts it again with what is on its disk.
+	async fn kill_and_start(self, chain: &Chain) -> Self {
+		self.task.abort();
+		assert!(self.task.await.unwrap_err().is_cancelled());
+		self.store.close().await.unwrap();
+		Running::start(chain, self.account, self.folder).await
+	}
+}
+
+/// The journal, once nobody else has it: a run of a worker that was killed may take a moment to end.
+async fn journal(
+	chain: &Chain,
+	account: &Account,
+	folder: &Path,
+) -> (Journal, Vec<dgcs_worker::machine::Vote>) {
+	let worker = H256(account.id().into());
+	let open = async {
+		loop {
+			match Journal::open(folder, &chain.genesis(), &worker) {
+				Ok(journal) => return journal,
+				Err(error) => println!("{error}"),
+			}
+			tokio::time::sleep(Duration::from_millis(20)).await;
+		}
+	};
+	patiently(open).await
+}
+
+async fn patiently<T>(wait: impl std::future::Future<Output = T>) -> T {
+	tokio::time::timeout(PATIENCE, wait).await.unwrap()
+}
+
+fn on_loopback(dir: PathBuf) -> Config {
+	let listen = vec!["/ip4/127.0.0.1/tcp/0".parse().unwrap()];
+	Config::Embedded(Embedded { listen, ..Embedded::new(dir) })
+}
+
+async fn send(chain: &Chain, account: &Account, call: &dgcs_client::Call) -> Included {
+	Sender::new(chain.clone(), account.clone()).send_and_include(call).await.unwrap()
 }
 
 async fn register(chain: &Chain, account: &Account) {
@@ -177,65 +192,91 @@ async fn register(chain: &Chain, account: &Account) {
 	live.send(register).await.unwrap();
 }
 
-async fn send(chain: &Chain, account: &Account, call: &dgcs_client::Call) -> Included {
-	Sender::new(chain.clone(), account.clone()).send_and_include(call).await.unwrap()
+/// The owner's content, in its own store, and the specification that names it.
+async fn prepared(store: &Blocks, folder: &Path, keys: &MasternodeCustody) -> TaskSpec<u128> {
+	let (store, folder) = (store.clone(), folder.to_path_buf());
+	let masternodes = vec![keys.holder()];
+	let prepare = move || {
+		let path = folder.join("input");
+		std::fs::write(&path, b"one\ntwo\nthree\n").unwrap();
+		let plan = Plan {
+			cut: Cut::Lines(1),
+			join: Join::Concatenate,
+			range_size: 2,
+			shard_size: DEFAULT_SHARD_SIZE,
+			program: put_blob(&store, &scene::program(ECHO)).unwrap(),
+			arguments: Vec::new(),
+			environment: Vec::new(),
+			masternodes,
+		};
+		let input = Input::at(path).unwrap();
+		prepare(&input, &plan, &owner_secret(), NONCE, &store, &mut |_| ()).unwrap()
+	};
+	let prepared = spawn_blocking(prepare).await.unwrap();
+	TaskSpec {
+		kind: TaskKind::Compute,
+		manifest: prepared.id,
+		input_root: prepared.manifest.input_root(),
+		subtasks: prepared.manifest.subtasks,
+		range_size: 2,
+		replicas: 3,
+		max_replicas: 5,
+		reward: 1_000_000_000_000,
+		limits: SubtaskLimits { time_ms: 60_000, memory_mib: 16, fuel: 1 << 30 },
+		queue_timeout: 1000,
+		run_timeout: 1000,
+		selection: Selection::Any,
+		payout: Payout::Pps,
+		visibility: Visibility::Private,
+		keep_solution: true,
+	}
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_task_is_computed_and_paid_though_a_worker_is_killed() {
+const NONCE: TaskNonce = TaskNonce([6; 32]);
+fn owner_secret() -> OwnerSecret {
+	OwnerSecret::from_bytes([5; 32])
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_task_is_computed_and_paid_though_its_owner_leaves_and_a_worker_is_killed() {
 	let folder = tempfile::tempdir().unwrap();
-	let Some(node) = Node::start(&folder.path().join("node")) else { return };
+	let path = |name: &str| folder.path().join(name);
+	let Some(node) = Node::start(&path("node")) else { return };
 	let patient = Options { patience: PATIENCE, ..Options::default() };
 	let chain = Chain::connect([node.url.clone()], patient).await.unwrap();
 
-	let mut scene = Scene::new(Setting {
-		program: scene::program(ECHO),
-		input: Some(b"one\ntwo\nthree\n"),
-		cut: Cut::Lines(1),
-		range_size: 2,
-		masternodes: 1,
-	});
-	scene.spec.reward = 1_000_000_000_000;
-	scene.spec.limits = SubtaskLimits { time_ms: 60_000, memory_mib: 16, fuel: 1 << 30 };
-	(scene.spec.queue_timeout, scene.spec.run_timeout) = (1000, 1000);
-	scene.spec.keep_solution = true;
+	// A masternode that keeps contents and keys, and says where it answers.
+	let alice = Account::from_uri("//Alice").unwrap();
+	let config = on_loopback(path("masternode"));
+	let custody = MasternodeCustody::start(&chain, &alice, &config, &path("custody")).await;
+	let update = call::masternodes::update(custody.key(), &custody.address());
+	send(&chain, &alice, &update).await;
 
 	let accounts = ["//Charlie", "//Dave", "//Eve"].map(|uri| Account::from_uri(uri).unwrap());
-	for account in &accounts {
-		register(&chain, account).await;
-	}
 	let mut workers: Vec<Running> = Vec::new();
 	for (number, account) in accounts.into_iter().enumerate() {
-		let folder = folder.path().join(format!("journal-{number}"));
-		workers.push(Running::start(&scene, &chain, account, folder));
-	}
-	let owner = Account::from_uri("//Bob").unwrap();
-	let submitted = send(&chain, &owner, &call::tasks::submit(&scene.spec)).await;
-	let task = submitted.event::<event::tasks::Submitted>().unwrap().task.0;
-	let before = chain.at_best().await.unwrap();
-	let mut funds = Vec::new();
-	for worker in &workers {
-		funds.push(before.funds(&worker.account.id()).await.unwrap().free);
+		register(&chain, &account).await;
+		workers.push(Running::start(&chain, account, path(&format!("worker-{number}"))).await);
 	}
 
-	// One is killed when it has committed, and starts again with what is on its disk.
+	// The owner leaves as soon as the masternode has all of it.
+	let owner = Account::from_uri("//Bob").unwrap();
+	let store = Blocks::open(&on_loopback(path("owner"))).await.unwrap();
+	for address in custody.store.addresses().await.unwrap() {
+		store.connect(&address).await.unwrap();
+	}
+	let spec = prepared(&store, folder.path(), &custody).await;
+	let before = chain.at_best().await.unwrap();
+	let submitted = send(&chain, &owner, &call::tasks::submit(&spec)).await;
+	let task = submitted.event::<event::tasks::Submitted>().unwrap().task.0;
+	patiently(custody.until_held(task)).await;
+	store.shutdown().await.unwrap();
+
+	// One worker is killed when it has committed.
 	let committed = |note: &Note| matches!(note, Note::Committed { .. });
 	let mut killed = workers.remove(0);
 	killed.until(committed).await;
-	killed.task.abort();
-	assert!(killed.task.await.unwrap_err().is_cancelled());
-	let mut back = loop {
-		// Its last run, if there is one, ends by itself and lets go of the journal.
-		let journal =
-			Journal::open(&killed.folder, &chain.genesis(), &H256(killed.account.id().into()));
-		match journal {
-			Ok(free) => {
-				drop(free);
-				break Running::start(&scene, &chain, killed.account, killed.folder);
-			},
-			Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
-		}
-	};
+	let mut back = killed.kill_and_start(&chain).await;
 	let revealed = |note: &Note| matches!(note, Note::Revealed { .. });
 	for worker in workers.iter_mut().chain([&mut back]) {
 		worker.until(revealed).await;
@@ -253,30 +294,47 @@ async fn a_task_is_computed_and_paid_though_a_worker_is_killed() {
 			info => assert!(info.is_some(), "the record is kept"),
 		}
 		if let Some(work_chain) = at.work_chain(task).await.unwrap() {
-			let found = work_chain.verdicts(&scene.spec);
+			let found = work_chain.verdicts(&spec);
 			verdicts.extend(found.map(|verdict| (verdict.subtask, verdict.outcome)));
 		}
-		let moved = tokio::time::timeout(PATIENCE, chain.moved(heads)).await;
-		heads = moved.unwrap().unwrap();
+		heads = patiently(chain.moved(heads)).await.unwrap();
 	};
 	assert_eq!(settlement.end, TaskEnd::Completed);
 	assert_eq!((settlement.chain.agreed, settlement.chain.failed), (3, 0));
 	let after = chain.at_best().await.unwrap();
-	for (worker, before) in workers.iter().zip(funds) {
-		let earned = after.funds(&worker.account.id()).await.unwrap().free - before;
+	for worker in &workers {
+		let id = worker.account.id();
+		let (before, after) = (before.funds(&id).await.unwrap(), after.funds(&id).await.unwrap());
 		// Three results, less the fees for asking.
+		let earned = after.free - before.free;
 		assert!(earned > 2_900_000_000_000, "{} earned {earned}", worker.account.address());
 	}
-	// What the owner finds under the verdicts is what the program makes of the input.
-	let inputs: [&[u8]; 3] = [b"one\n", b"two\n", b"three\n"];
-	for (subtask, outcome) in verdicts {
-		let Outcome::Agreed(digest) = outcome else { panic!("subtask {subtask} failed") };
-		let (ending, output) = scene.open(&scene.content, &digest, (subtask / 2, 0, subtask));
-		let input = inputs[subtask as usize];
-		assert_eq!((ending, &output[..input.len()]), (Ending::Ok, input));
-	}
+
+	// What the network has under the verdicts is what the program makes of the input.
+	let store = custody.store.clone();
+	let check = move || {
+		let inputs: [&[u8]; 3] = [b"one\n", b"two\n", b"three\n"];
+		for (subtask, outcome) in verdicts {
+			let Outcome::Agreed(digest) = outcome else { panic!("subtask {subtask} failed") };
+			let range = RangeIndex(subtask / 2);
+			let key = owner_secret().task(&NONCE).scope(Scope::Range(range));
+			let place = (range, Round(0), subtask);
+			let result = Output::open(&store, &digest, &key, place, 1 << 20).unwrap();
+			let mut output = Vec::new();
+			let ending = result
+				.read(&mut |part| {
+					output.extend_from_slice(part);
+					Ok(())
+				})
+				.unwrap();
+			let input = inputs[subtask as usize];
+			assert_eq!((ending, &output[..input.len()]), (Ending::Ok, input));
+		}
+	};
+	spawn_blocking(check).await.unwrap();
 	for worker in workers {
 		worker.stop.send(Stop::Abandon).unwrap();
-		tokio::time::timeout(PATIENCE, worker.task).await.unwrap().unwrap();
+		patiently(worker.task).await.unwrap();
+		worker.store.close().await.unwrap();
 	}
 }

@@ -32,12 +32,14 @@ use dgcs_sandbox::{
 };
 
 pub use rules::{
-	ending, environment, limits, seed, SUBTASKS_VARIABLE, SUBTASK_VARIABLE, UNSTARTABLE,
+	ending, environment, limits, seed, MAX_OUTPUT, SUBTASKS_VARIABLE, SUBTASK_VARIABLE, UNSTARTABLE,
 };
 use spool::{Input, Spool};
 
 use crate::chain::{Balance, Place};
 
+/// What a slot needs beside its program's memory, in MiB: for its input and output, on their way.
+pub const OVERHEAD_MIB: u32 = 128;
 /// Tasks whose manifest and program are kept ready.
 const MAX_TASKS: usize = 16;
 /// Ranges whose finished subtasks are remembered after their run was abandoned.
@@ -136,7 +138,7 @@ pub enum ExecuteError {
 		complaints: Vec<String>,
 	},
 	/// The task needs more than a slot has.
-	#[error("task {task} needs {needed} MiB for a program and its output, and a slot has {slot}; lend more memory")]
+	#[error("task {task} needs {needed} MiB for a program with its input and output, and a slot has {slot}; lend more memory")]
 	Memory {
 		/// The task.
 		task: TaskId,
@@ -254,7 +256,7 @@ struct Ready {
 impl Executor {
 	/// An executor that gets blocks from `source` and shares from `shares`, opens those with
 	/// `secret`, puts large inputs in files without names in the folder `scratch`, and runs nothing
-	/// that needs more than `slot_memory_mib` for its memory and its output.
+	/// that needs more than `slot_memory_mib`, [`OVERHEAD_MIB`] included.
 	pub fn new(
 		source: Arc<dyn Source>,
 		shares: Arc<dyn KeyShares>,
@@ -291,7 +293,7 @@ impl Executor {
 		note: &dyn Fn(&Done),
 	) -> Result<Digests, ExecuteError> {
 		let Work { place: Place { task, range }, round, open, spec } = *work;
-		let needed = 2 * u64::from(spec.limits.memory_mib);
+		let needed = u64::from(spec.limits.memory_mib) + u64::from(OVERHEAD_MIB);
 		if needed > self.slot_memory_mib {
 			return Err(ExecuteError::Memory { task, needed, slot: self.slot_memory_mib });
 		}

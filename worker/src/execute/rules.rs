@@ -9,6 +9,10 @@ use crate::hash::blake2_256;
 
 const SEED_DOMAIN: &[u8; 16] = b"dgcs/seed/v1\0\0\0\0";
 
+/// The most bytes that a program may write: as many as make a sealed result of no more than 64 MiB,
+/// which is what masternodes keep.
+pub const MAX_OUTPUT: u64 = (64 << 20) - (64 << 10);
+
 /// The variable with the subtask's number, counted from 0.
 pub const SUBTASK_VARIABLE: &str = "DGCS_SUBTASK";
 /// The variable with the number of subtasks of the task.
@@ -20,13 +24,12 @@ pub fn seed(nonce: &TaskNonce, subtask: u32) -> [u8; 32] {
 	blake2_256(&(SEED_DOMAIN, nonce, subtask).encode())
 }
 
-/// The bounds of a run. It may write as many bytes as it may have memory: a worker holds both.
+/// The bounds of a run.
 pub fn limits(limits: &SubtaskLimits) -> Limits {
-	let memory = u64::from(limits.memory_mib) << 20;
 	Limits {
 		fuel: limits.fuel,
-		memory,
-		output: memory,
+		memory: u64::from(limits.memory_mib) << 20,
+		output: MAX_OUTPUT,
 		time: std::time::Duration::from_millis(limits.time_ms.into()),
 	}
 }

@@ -10,6 +10,7 @@ use std::{
 use serde::{de, Deserialize, Deserializer};
 
 use super::observe::Machine;
+use crate::execute::OVERHEAD_MIB;
 
 /// The defaults as a file, with comments.
 pub const DEFAULT_CONFIG: &str = include_str!("../../default.toml");
@@ -205,9 +206,9 @@ impl Config {
 		if !(0..=19).contains(&self.nice) {
 			return wrong("nice", self.nice.to_string(), "must be 0 to 19".into());
 		}
-		if self.slot_memory_mib < 2 {
+		if self.slot_memory_mib <= OVERHEAD_MIB {
 			let value = self.slot_memory_mib.to_string();
-			return wrong("slot_memory_mib", value, "must be 2 or more".into());
+			return wrong("slot_memory_mib", value, format!("must be more than {OVERHEAD_MIB}"));
 		}
 		if self.disk_gib == 0 {
 			return wrong("disk_gib", "0".into(), "must be 1 or more".into());
@@ -399,7 +400,7 @@ mod tests {
 		let cases = [
 			("nice = 20", "nice = 20"),
 			("nice = -1", "nice = -1"),
-			("slot_memory_mib = 1", "slot_memory_mib = 1"),
+			("slot_memory_mib = 128", "slot_memory_mib = 128"),
 			("disk_gib = 0", "disk_gib = 0"),
 			("use = { busy_above = 101 }", "use.busy_above = 101"),
 			("use = { busy_above = 20, idle_below = 21 }", "use.idle_below = 21"),

@@ -8,7 +8,7 @@ use std::{
 
 use dgcs_content::{Cut, Directory, EncryptionSecret, Ending, Error as ContentError, Scope};
 use dgcs_primitives::{Digests, RangeIndex, ResultDigest, Round, SubtaskLimits};
-use dgcs_worker::execute::{seed, Abandon, Done, ExecuteError, Executor, Work};
+use dgcs_worker::execute::{seed, Abandon, Done, ExecuteError, Executor, Work, MAX_OUTPUT};
 
 use crate::scene::{Manner, Scene, Setting, ECHO, ENVIRONMENT};
 
@@ -127,8 +127,8 @@ fn every_end_is_a_result() {
 			run(&scene.worker(|_| Manner::Honest), &scene.work(0), &results).unwrap();
 		let (ending, output) = scene.open(&results, &digests[0], (0, 0, 0));
 		assert_eq!((ending, notes[0].ending), (expected, expected), "{then}");
-		let most = if ending == Ending::TooMuchOutput { 16 << 20 } else { 0 };
-		assert_eq!(output.len(), most, "{then}");
+		let most = if ending == Ending::TooMuchOutput { MAX_OUTPUT } else { 0 };
+		assert_eq!(output.len() as u64, most, "{then}");
 	}
 }
 
@@ -234,7 +234,7 @@ fn a_task_that_needs_more_memory_than_a_slot_has_is_refused() {
 	scene.spec.limits = SubtaskLimits { memory_mib: 33, ..scene.spec.limits };
 	let worker = scene.worker(|_| Manner::Honest);
 	let error = run(&worker, &scene.work(0), &scene.results("results")).unwrap_err();
-	assert!(matches!(error, ExecuteError::Memory { needed: 66, slot: 64, .. }), "{error}");
+	assert!(matches!(error, ExecuteError::Memory { needed: 161, slot: 160, .. }), "{error}");
 }
 
 /// Ends at once for all inputs but those that begin with an L.

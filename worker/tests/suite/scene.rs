@@ -167,7 +167,7 @@ impl Scene {
 	) -> Executor {
 		let sandbox = Sandbox::new(None).unwrap();
 		let scratch = self.folder.path().to_path_buf();
-		Executor::new(content, shares, secret, sandbox, scratch, 64)
+		Executor::new(content, shares, secret, sandbox, scratch, 160)
 	}
 
 	/// A folder for results.
