@@ -1,6 +1,6 @@
 //! Who is asked for which block: a state machine without network or clock.
 //!
-//! A block is asked of a peer that has delivered before or says that it has it; if there is none, all
+//! A block is asked of a peer that has delivered others or says that it has it; if there is none, all
 //! peers are asked whether they have it; if none has, the network is asked who does. A peer is given as
 //! many blocks to send as it has shown to deal with. One that stops sending, or sends what nobody
 //! asked for, is dropped, and what it was to send is asked of another.
@@ -23,6 +23,9 @@ const LEAST_WINDOW: usize = 2;
 
 /// So many searches that wait for busy peers say that all others of that kind have to wait as well.
 const MOST_BUSY: usize = 16;
+
+/// A peer that had so many blocks in a row not is no longer asked for blocks just because it had others.
+const MOST_MISSES: u32 = 3;
 
 /// How many searches are looked at at once.
 const AT_ONCE: usize = 256;
@@ -137,6 +140,8 @@ struct Peer {
 	owes: usize,
 	window: usize,
 	delivered: u64,
+	/// How many blocks in a row it was asked for and did not have.
+	misses: u32,
 	unasked: u32,
 	/// When it last sent something, or began to owe something.
 	heard: Instant,
@@ -206,6 +211,7 @@ impl<P: Copy + Ord + Hash> Wants<P> {
 			owes: 0,
 			window: FIRST_WINDOW,
 			delivered: 0,
+			misses: 0,
 			unasked: 0,
 			heard: now,
 		});
@@ -266,6 +272,7 @@ impl<P: Copy + Ord + Hash> Wants<P> {
 		};
 		known.heard = now;
 		known.delivered += 1;
+		known.misses = 0;
 		if asked == Asked::Block {
 			known.owes -= 1;
 			// As much as it sends in a part of the time in which it must send something.
@@ -292,6 +299,7 @@ impl<P: Copy + Ord + Hash> Wants<P> {
 			(Asked::Block, false) => {
 				*asked = Asked::Hasnt;
 				known.owes -= 1;
+				known.misses = known.misses.saturating_add(1);
 				self.reopen(*id, now);
 			},
 			_ => {},
@@ -495,9 +503,8 @@ enum Choice<P> {
 fn choose<P: Copy + Ord>(peers: &BTreeMap<P, Peer>, id: &ContentId) -> Choice<P> {
 	let able = peers.iter().filter(|(_, known)| match known.asked.get(id) {
 		Some((Asked::Has, _)) => true,
-		None => known.delivered > 0,
-		// From an earlier search.
-		Some((Asked::Cancelled, _)) => known.delivered > 0,
+		// Not asked about it, or in an earlier search.
+		None | Some((Asked::Cancelled, _)) => known.delivered > 0 && known.misses < MOST_MISSES,
 		// To ask for a block before the answer is there might bring it twice: some answer with small
 		// blocks at once.
 		Some((Asked::Block | Asked::Have | Asked::Hasnt, _)) => false,

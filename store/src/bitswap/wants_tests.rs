@@ -140,6 +140,26 @@ fn two_who_have_it_share_the_work() {
 }
 
 #[test]
+fn who_had_others_and_has_not_these_is_not_asked_for_each() {
+	let mut table = Table::proven(&[1, 2], 1);
+	for number in 0..MOST_MISSES {
+		table.wants.want(id(number), false);
+		assert_eq!(table.act(0), [Action::Send(1, vec![ask(number, Want::Block)])]);
+		table.presence(1, number, false);
+		assert_eq!(table.act(0), [Action::Send(2, vec![ask(number, Want::Have)])]);
+	}
+	table.wants.want(id(100), false);
+	let probe = vec![ask(100, Want::Have)];
+	assert_eq!(table.act(0), [Action::Send(1, probe.clone()), Action::Send(2, probe)]);
+	table.presence(1, 100, true);
+	assert_eq!(table.act(0), [Action::Send(1, vec![ask(100, Want::Block)])]);
+	assert_eq!(table.block(1, 100, 0).0, Arrival::Wanted);
+	// It is trusted again.
+	table.wants.want(id(101), false);
+	assert_eq!(table.act(0), [Action::Send(1, vec![ask(101, Want::Block)])]);
+}
+
+#[test]
 fn nobody_has_it_so_the_network_is_asked_and_then_it_is_missing() {
 	let mut table = Table::new(&[1]);
 	table.wants.want(id(7), false);

@@ -31,7 +31,7 @@ impl Drop for Daemon {
 
 fn ipfs(binary: &str, repository: &Path, arguments: &[&str]) -> Command {
 	let mut command = Command::new(binary);
-	command.args(arguments).env("IPFS_PATH", repository).stderr(Stdio::inherit());
+	command.args(arguments).env("IPFS_PATH", repository).stderr(Stdio::null());
 	command
 }
 
@@ -159,6 +159,21 @@ async fn kubo_pins_and_says_what_it_has() {
 	assert!(!kubo.store.is_pinned(&blob.id).await.expect("answers"));
 	kubo.run(&["repo", "gc", "-q"]);
 	assert!(!kubo.store.has(&blob.id).await.expect("answers"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kubo_finds_providers_through_our_peers() {
+	let Some(kubo) = Daemon::start().await else { return };
+	let (hub, peer) = (Peer::new().await, Peer::new().await);
+	peer.knows(&hub).await;
+	kubo.store.connect(&[hub.address().await]).await.expect("it is there");
+	let content = bytes(6, 1_000_000);
+	let blob = put(&peer.store, content.clone()).await;
+	while peer.store.provide(&blob.id).await.is_err() {
+		tokio::task::yield_now().await;
+	}
+	assert_eq!(get(&kubo.store, &blob).await.expect("is found"), content);
+	assert_eq!(hub.received().await, 0, "it came from the provider itself");
 }
 
 #[tokio::test(flavor = "multi_thread")]
