@@ -123,9 +123,9 @@ impl Custody {
 		self.book().held(task)
 	}
 
-	/// Where other stores reach this masternode's.
-	pub fn store_addresses(&self) -> Vec<String> {
-		self.store.addresses()
+	/// Where blobs are kept.
+	pub fn store(&self) -> Arc<dyn Store> {
+		self.store.clone()
 	}
 
 	pub(crate) fn book(&self) -> MutexGuard<'_, Book> {

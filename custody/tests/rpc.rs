@@ -26,7 +26,8 @@ use tokio::runtime::Handle;
 async fn serve(custody: Arc<Custody>) -> (String, ServerHandle) {
 	let server = Server::builder().build("127.0.0.1:0").await.expect("a free port");
 	let address = format!("ws://{}", server.local_addr().expect("bound"));
-	(address, server.start(CustodyRpc::new(custody).into_rpc()))
+	let store = custody.store();
+	(address, server.start(CustodyRpc::new(Arc::new(custody.into()), store).into_rpc()))
 }
 
 async fn connect(address: &str) -> Client {

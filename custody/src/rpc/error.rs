@@ -38,6 +38,12 @@ pub enum RpcError {
 	/// Bytes that are no offer.
 	#[error("parameter `offer` is wrong: expected a hand-over of protocol version 1 in SCALE")]
 	NoOffer,
+	/// The node is no masternode yet.
+	#[error(
+		"this node is not registered as a masternode yet: none on the chain has one of its \
+		 encryption keys. Ask another masternode"
+	)]
+	NotRegistered,
 	/// The masternode knows nothing of the task.
 	#[error(
 		"this masternode keeps nothing of task {task}: it is not final yet, or it ended and its \
@@ -62,6 +68,7 @@ impl RpcError {
 			RpcError::Missing { .. } | RpcError::Wrong { .. } | RpcError::NoOffer => {
 				INVALID_PARAMS_CODE
 			},
+			RpcError::NotRegistered => -32920,
 			RpcError::NothingHeld { .. } => -32901,
 			RpcError::KeyShare(refusal) => match refusal {
 				Refusal::UnknownTask { .. } => -32901,
@@ -91,6 +98,7 @@ impl RpcError {
 				json!({ "parameter": name, "expected": expected, "got": got(value) })
 			},
 			RpcError::NoOffer => json!({ "parameter": "offer", "expected": "an offer" }),
+			RpcError::NotRegistered => return None,
 			RpcError::NothingHeld { task } => json!({ "task": task }),
 			RpcError::KeyShare(refusal) => match refusal {
 				Refusal::UnknownTask { task }

@@ -7,7 +7,10 @@
 mod error;
 mod params;
 
-use std::sync::Arc;
+use std::{
+	fmt,
+	sync::{Arc, OnceLock},
+};
 
 use codec::DecodeAll;
 use dgcs_primitives::{RangeIndex, TaskId};
@@ -19,7 +22,7 @@ pub use error::RpcError;
 pub(crate) use error::OFFER_NOT_NOW;
 pub use params::{FromJson, Param};
 
-use crate::{book::Held, custody::Custody, edges::AccountId, hand_over::Offer};
+use crate::{book::Held, custody::Custody, edges::{AccountId, Store}, hand_over::Offer};
 use params::{optional, required};
 
 /// One share, as `dgcs_keyShare` gives it.
@@ -65,19 +68,33 @@ pub trait CustodyApi {
 }
 
 /// Answers from one masternode's custody.
-#[derive(Clone, Debug)]
-pub struct CustodyRpc(Arc<Custody>);
+#[derive(Clone)]
+pub struct CustodyRpc {
+	custody: Arc<OnceLock<Arc<Custody>>>,
+	store: Arc<dyn Store>,
+}
+
+impl fmt::Debug for CustodyRpc {
+	fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+		write!(f, "CustodyRpc({:?})", self.custody.get())
+	}
+}
 
 impl CustodyRpc {
-	/// Answers from `custody`. `into_rpc()` makes it a module to merge with the node's.
-	pub fn new(custody: Arc<Custody>) -> Self {
-		CustodyRpc(custody)
+	/// Answers from `custody`, once the chain knows the masternode and it is there, and about its
+	/// `store` at any time. `into_rpc()` makes it a module to merge with the node's.
+	pub fn new(custody: Arc<OnceLock<Arc<Custody>>>, store: Arc<dyn Store>) -> Self {
+		CustodyRpc { custody, store }
+	}
+
+	fn custody(&self) -> Result<&Custody, RpcError> {
+		self.custody.get().map(Arc::as_ref).ok_or(RpcError::NotRegistered)
 	}
 }
 
 impl CustodyApiServer for CustodyRpc {
 	fn store_addresses(&self) -> Result<Vec<String>, RpcError> {
-		Ok(self.0.store_addresses())
+		Ok(self.store.addresses())
 	}
 
 	fn key_share(
@@ -91,7 +108,7 @@ impl CustodyApiServer for CustodyRpc {
 		let position = required("position", position)?;
 		let worker = required("worker", worker)?;
 		let range = optional("range", range)?.map(RangeIndex);
-		let shares = self.0.key_share(task, position, &worker, range)?;
+		let shares = self.custody()?.key_share(task, position, &worker, range)?;
 		let json = shares
 			.into_iter()
 			.map(|share| KeyShareJson { holder: share.holder, release: Bytes(share.sealed) });
@@ -100,13 +117,13 @@ impl CustodyApiServer for CustodyRpc {
 
 	fn held(&self, task: Option<Param<TaskId>>) -> Result<Held, RpcError> {
 		let task = required("task", task)?;
-		self.0.held(task).ok_or(RpcError::NothingHeld { task })
+		self.custody()?.held(task).ok_or(RpcError::NothingHeld { task })
 	}
 
 	fn hand_over(&self, offer: Option<Param<Bytes>>) -> Result<bool, RpcError> {
 		let offer = required("offer", offer)?;
 		let offer = Offer::decode_all(&mut &offer[..]).map_err(|_| RpcError::NoOffer)?;
-		self.0.accept(&offer)?;
+		self.custody()?.accept(&offer)?;
 		Ok(true)
 	}
 }

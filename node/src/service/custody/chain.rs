@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use codec::Decode;
+use codec::{Decode, Encode};
 use dgcs_custody::{Block as At, Chain, ChainError};
 use dgcs_primitives::{
 	api::{DgcsApi, MasternodeView, SeatStage, TaskInfo, MAX_BLOCKS_PER_CALL},
@@ -11,9 +11,15 @@ use dgcs_primitives::{
 use dgcs_runtime::{AccountId, Balance};
 use sc_client_api::{HeaderBackend, StorageKey, StorageProvider};
 use sp_api::ProvideRuntimeApi;
-use sp_core::{hashing::twox_128, H256};
+use sp_core::{
+	hashing::{twox_128, twox_64},
+	H256,
+};
 
 use crate::service::FullClient;
+
+/// Ranges that are looked at for a worker that does not say on which it has its lease.
+const MAX_RANGES: usize = 256;
 
 /// This node's chain.
 pub struct NodeChain(Arc<FullClient>);
@@ -22,6 +28,46 @@ impl NodeChain {
 	/// The chain that `client` has.
 	pub fn new(client: Arc<FullClient>) -> Self {
 		NodeChain(client)
+	}
+}
+
+impl NodeChain {
+	/// Ranges of the task that are voted on, the first [`MAX_RANGES`] that are met.
+	fn ranges(&self, at: H256, task: TaskId) -> Result<Vec<RangeIndex>, ChainError> {
+		let task = task.encode();
+		let prefix =
+			[&twox_128(b"Verdicts")[..], &twox_128(b"Ranges"), &twox_64(&task), &task].concat();
+		let mut ranges = self.ids(at, prefix)?;
+		ranges.truncate(MAX_RANGES);
+		Ok(ranges)
+	}
+
+	/// What the keys under `prefix` name: a number, and a hash of eight bytes before it.
+	fn ids<T: Decode>(&self, at: H256, prefix: Vec<u8>) -> Result<Vec<T>, ChainError> {
+		let id = prefix.len().saturating_add(8);
+		let keys = self.0.storage_keys(at, Some(&StorageKey(prefix)), None).map_err(failed)?;
+		keys.map(|key| T::decode(&mut key.0.get(id..).unwrap_or_default()).map_err(failed)).collect()
+	}
+
+	fn has_seat(
+		&self,
+		at: H256,
+		task: TaskId,
+		range: RangeIndex,
+		worker: &AccountId,
+	) -> Result<bool, ChainError> {
+		let now = self.0.number(at).map_err(failed)?.unwrap_or_default();
+		let Some(view) = self.0.runtime_api().range(at, task, range).map_err(failed)? else {
+			return Ok(false);
+		};
+		Ok(view.seats.iter().any(|seat| {
+			seat.worker == *worker
+				&& match seat.stage {
+					SeatStage::Leased { until } => until >= now,
+					SeatStage::Committed => true,
+					SeatStage::Revealed | SeatStage::Withheld => false,
+				}
+		}))
 	}
 }
 
@@ -36,13 +82,8 @@ impl Chain for NodeChain {
 	}
 
 	fn live_tasks(&self, at: H256) -> Result<Vec<TaskId>, ChainError> {
-		// `Tasks::Tasks`, whose keys end with the id, and a hash of eight bytes before.
 		let prefix = [twox_128(b"Tasks"), twox_128(b"Tasks")].concat();
-		let id = prefix.len().saturating_add(8);
-		let keys =
-			self.0.storage_keys(at, Some(&StorageKey(prefix)), None).map_err(failed)?;
-		keys.map(|key| TaskId::decode(&mut key.0.get(id..).unwrap_or_default()).map_err(failed))
-			.collect()
+		self.ids(at, prefix)
 	}
 
 	fn task(
@@ -71,21 +112,19 @@ impl Chain for NodeChain {
 		&self,
 		at: H256,
 		task: TaskId,
-		range: RangeIndex,
+		range: Option<RangeIndex>,
 		worker: &AccountId,
 	) -> Result<bool, ChainError> {
-		let now = self.0.number(at).map_err(failed)?.unwrap_or_default();
-		let Some(view) = self.0.runtime_api().range(at, task, range).map_err(failed)? else {
-			return Ok(false);
+		let ranges = match range {
+			Some(range) => vec![range],
+			None => self.ranges(at, task)?,
 		};
-		Ok(view.seats.iter().any(|seat| {
-			seat.worker == *worker
-				&& match seat.stage {
-					SeatStage::Leased { until } => until >= now,
-					SeatStage::Committed => true,
-					SeatStage::Revealed | SeatStage::Withheld => false,
-				}
-		}))
+		for range in ranges {
+			if self.has_seat(at, task, range, worker)? {
+				return Ok(true);
+			}
+		}
+		Ok(false)
 	}
 
 	fn masternodes(&self, at: H256) -> Result<Vec<MasternodeView<AccountId, Balance>>, ChainError> {
