@@ -45,7 +45,7 @@ pub struct ReleasedShare {
 	/// The place of the share's holder in the manifest.
 	pub holder: u8,
 	/// What [`KeyRing::add`](dgcs_content::keys::KeyRing::add) takes. `0x` and hexadecimal digits.
-	#[serde(with = "hexadecimal")]
+	#[serde(rename = "release", with = "hexadecimal")]
 	pub sealed: Vec<u8>,
 }
 
@@ -53,20 +53,15 @@ pub struct ReleasedShare {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Held {
-	/// Whether it has the manifest, the program and all else beside the shards, its key shares
-	/// included.
+	/// Whether it has all of the task's content and its key shares: it needs nothing of the owner any
+	/// more.
+	pub complete: bool,
+	/// Whether it has the manifest.
 	pub manifest: bool,
 	/// How many of the shards it has.
 	pub shards_held: u32,
 	/// How many shards the task has. 0 while the manifest is not there.
 	pub shards: u32,
-}
-
-impl Held {
-	/// Whether the masternode needs nothing of the owner any more.
-	pub fn is_complete(&self) -> bool {
-		self.manifest && self.shards_held >= self.shards
-	}
 }
 
 /// A part of a work chain that a masternode keeps.
@@ -218,23 +213,21 @@ mod tests {
 	fn what_goes_over_the_wire() {
 		let share = ReleasedShare { holder: 3, sealed: vec![0, 255] };
 		let json = serde_json::to_string(&share).expect("plain data");
-		assert_eq!(json, r#"{"holder":3,"sealed":"0x00ff"}"#);
+		assert_eq!(json, r#"{"holder":3,"release":"0x00ff"}"#);
 		assert_eq!(serde_json::from_str::<ReleasedShare>(&json).expect("its own"), share);
 		for wrong in [
-			r#"{"holder":3,"sealed":"00ff"}"#,
-			r#"{"holder":3,"sealed":"0x0f0"}"#,
-			r#"{"holder":256,"sealed":"0x"}"#,
-			r#"{"holder":-1,"sealed":"0x"}"#,
-			r#"{"sealed":"0x"}"#,
+			r#"{"holder":3,"release":"00ff"}"#,
+			r#"{"holder":3,"release":"0x0f0"}"#,
+			r#"{"holder":256,"release":"0x"}"#,
+			r#"{"holder":-1,"release":"0x"}"#,
+			r#"{"release":"0x"}"#,
 		] {
 			assert!(serde_json::from_str::<ReleasedShare>(wrong).is_err(), "{wrong}");
 		}
-		let held = Held { manifest: true, shards_held: 1, shards: 2 };
+		let held = Held { complete: false, manifest: true, shards_held: 1, shards: 2 };
 		let json = serde_json::to_string(&held).expect("plain data");
-		assert_eq!(json, r#"{"manifest":true,"shardsHeld":1,"shards":2}"#);
+		assert_eq!(json, r#"{"complete":false,"manifest":true,"shardsHeld":1,"shards":2}"#);
 		assert!(!held.is_complete());
-		assert!(Held { shards_held: 2, ..held }.is_complete());
-		assert!(!Held { manifest: false, shards_held: 0, shards: 0 }.is_complete());
 	}
 
 	#[test]
