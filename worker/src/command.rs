@@ -33,8 +33,12 @@ use crate::{
 
 /// How often the machine is looked at.
 const LOOK: Duration = Duration::from_secs(2);
-/// Disk that compiled programs may take, of what is lent: a tenth of it.
-const CACHE_SHARE: u64 = 10;
+/// How long what is under way at the end may take.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+/// Tenths of the disk that is lent: for compiled programs, and for results before they are shown. The
+/// rest is the store's.
+const CACHE_TENTHS: u64 = 1;
+const JOURNAL_TENTHS: u64 = 3;
 
 /// Compute strangers' subtasks for pay.
 #[derive(Clone, Debug, clap::Args)]
@@ -199,7 +203,10 @@ impl WorkerCommand {
 			.enable_all()
 			.build()
 			.map_err(WorkerError::Threads)?;
-		runtime.block_on(self.work(account, config, terms))
+		let worked = runtime.block_on(self.work(account, config, terms));
+		// What still waits for a store or a chain is taken up by the next start.
+		runtime.shutdown_timeout(LAST_WORDS);
+		worked
 	}
 
 	/// What is lent, by the config and this machine.
@@ -256,14 +263,15 @@ impl WorkerCommand {
 		let secret = account.encryption_secret();
 		let salts = SaltKey::new(&secret.to_bytes());
 		let identity = Identity { genesis: chain.genesis(), worker, salts };
-		let (journal, votes) =
-			Journal::open(&self.data.join("journal"), &identity.genesis, &worker)?;
-		let disk = u64::from(config.disk_gib) << 30;
-		let cache = Cache::open(self.data.join("programs"), disk / CACHE_SHARE)?;
+		let tenth = (u64::from(config.disk_gib) << 30) / 10;
+		let folder = self.data.join("journal");
+		let room = JOURNAL_TENTHS * tenth;
+		let (journal, votes) = Journal::open(&folder, &identity.genesis, &worker, room)?;
+		let cache = Cache::open(self.data.join("programs"), CACHE_TENTHS * tenth)?;
 		let scratch = self.data.join("scratch");
 		std::fs::create_dir_all(&scratch)
 			.map_err(|source| WorkerError::File { path: scratch.clone(), source })?;
-		let store = self.store(disk - disk / CACHE_SHARE);
+		let store = self.store((10 - CACHE_TENTHS - JOURNAL_TENTHS) * tenth);
 		let store = Arc::new(LiveStore::open(&store, chain.clone()).await?);
 		let runtime = tokio::runtime::Handle::current();
 		let shares = LiveShares::new(chain.clone(), account.id(), runtime);

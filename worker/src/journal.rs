@@ -16,11 +16,12 @@ use std::{
 	fs::{self, File, TryLockError},
 	io::{self, Write},
 	path::{Path, PathBuf},
+	sync::atomic::{AtomicU64, Ordering},
 };
 
 use codec::{DecodeAll, Encode};
-use dgcs_content::Directory;
-use dgcs_primitives::Round;
+use dgcs_content::{BlockSink, BlockSource, Directory};
+use dgcs_primitives::{ContentId, Round};
 use sp_core::H256;
 
 use crate::{
@@ -67,13 +68,16 @@ pub enum JournalError {
 #[derive(Debug)]
 pub struct Journal {
 	path: PathBuf,
+	/// Bytes that blocks take, and may take.
+	used: AtomicU64,
+	room: u64,
 	/// Held as long as this is.
 	_lock: File,
 }
 
 impl Journal {
 	/// Opens the journal of `worker` on the chain with this genesis hash, below `folder`, and reads
-	/// the votes in it. What is damaged is left out, with a warning: its range is computed again.
+	/// the votes in it. Results in it take at most `room` bytes. What is damaged is left out, with a warning: its range is computed again.
 	///
 	/// # Errors
 	///
@@ -82,6 +86,7 @@ impl Journal {
 		folder: &Path,
 		genesis: &H256,
 		worker: &H256,
+		room: u64,
 	) -> Result<(Self, Vec<Vote>), JournalError> {
 		let name = format!("{}-{}", short(genesis), short(worker));
 		let path = folder.join(name);
@@ -93,8 +98,8 @@ impl Journal {
 			Err(TryLockError::WouldBlock) => return Err(JournalError::InUse { path }),
 			Err(TryLockError::Error(source)) => return Err(failed(source)),
 		}
-		let journal = Journal { path: path.clone(), _lock: lock };
 		let mut votes = Vec::new();
+		let mut used = 0;
 		for (number, entry) in fs::read_dir(&path).map_err(failed)?.enumerate() {
 			if number > MAX_ENTRIES {
 				return Err(JournalError::TooMany { path });
@@ -108,6 +113,7 @@ impl Journal {
 					if vote.ballot.genesis == *genesis
 						&& entry.file_name() == *name_of(vote.place(), vote.ballot.round) =>
 				{
+					used += bytes_in(&entry.path().join(BLOCKS)).map_err(failed)?;
 					votes.push(vote);
 				},
 				Ok(_) | Err(_) => {
@@ -119,14 +125,16 @@ impl Journal {
 			}
 		}
 		votes.sort_by_key(|vote| (vote.place(), vote.ballot.round));
-		Ok((journal, votes))
+		Ok((Journal { path, used: AtomicU64::new(used), room, _lock: lock }, votes))
 	}
 
 	/// Where the blocks of the results of a range in a round are.
-	pub fn blocks(&self, place: Place, round: Round) -> Result<Directory, JournalError> {
+	pub fn blocks(&self, place: Place, round: Round) -> Result<Blocks<'_>, JournalError> {
 		let path = self.path_of(place, round).join(BLOCKS);
-		Directory::open(&path)
-			.map_err(|error| JournalError::Io { path, source: io::Error::other(error) })
+		match Directory::open(&path) {
+			Ok(folder) => Ok(Blocks { folder, journal: self }),
+			Err(error) => Err(JournalError::Io { path, source: io::Error::other(error) }),
+		}
 	}
 
 	/// Puts a vote on disk, for good.
@@ -153,12 +161,14 @@ impl Journal {
 
 	/// Lets go of the blocks of a vote: others have them now.
 	pub fn drop_blocks(&self, place: Place, round: Round) -> Result<(), JournalError> {
-		self.remove(self.path_of(place, round).join(BLOCKS))
+		let path = self.path_of(place, round).join(BLOCKS);
+		self.remove(path.clone(), path)
 	}
 
 	/// Lets go of a vote and its blocks, if they are there.
 	pub fn forget(&self, place: Place, round: Round) -> Result<(), JournalError> {
-		self.remove(self.path_of(place, round))
+		let path = self.path_of(place, round);
+		self.remove(path.clone(), path.join(BLOCKS))
 	}
 
 	/// The vote, if it is on disk.
@@ -166,15 +176,74 @@ impl Journal {
 		read_vote(&self.path_of(place, round)).ok()
 	}
 
-	fn remove(&self, path: PathBuf) -> Result<(), JournalError> {
-		match fs::remove_dir_all(&path) {
-			Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-			done => done.map_err(|source| JournalError::Io { path, source }),
-		}
+	/// Removes a folder, and counts the blocks that were in `blocks`, which is it or in it.
+	fn remove(&self, path: PathBuf, blocks: PathBuf) -> Result<(), JournalError> {
+		let removed = || {
+			let freed = bytes_in(&blocks)?;
+			match fs::remove_dir_all(&path) {
+				Err(error) if error.kind() == io::ErrorKind::NotFound => {},
+				done => done?,
+			}
+			self.used.fetch_sub(freed, Ordering::Relaxed);
+			Ok(())
+		};
+		removed().map_err(|source| JournalError::Io { path: path.clone(), source })
 	}
 
 	fn path_of(&self, place: Place, round: Round) -> PathBuf {
 		self.path.join(name_of(place, round))
+	}
+}
+
+/// The blocks of one vote's results.
+#[derive(Debug)]
+pub struct Blocks<'a> {
+	folder: Directory,
+	journal: &'a Journal,
+}
+
+impl Blocks<'_> {
+	/// The folder.
+	pub fn path(&self) -> &Path {
+		self.folder.path()
+	}
+}
+
+impl BlockSink for Blocks<'_> {
+	fn put(&self, id: &ContentId, bytes: &[u8]) -> io::Result<()> {
+		if self.folder.path_of(id).exists() {
+			return Ok(());
+		}
+		let Journal { used, room, .. } = self.journal;
+		let len = bytes.len() as u64;
+		let before = used.fetch_add(len, Ordering::Relaxed);
+		let put = if before + len > *room {
+			Err(io::Error::other(format!(
+				"results that are not shown yet take {before} of {room} bytes; lend more disk, or wait \
+				 until votes are over"
+			)))
+		} else {
+			self.folder.put(id, bytes)
+		};
+		if put.is_err() {
+			used.fetch_sub(len, Ordering::Relaxed);
+		}
+		put
+	}
+}
+
+impl BlockSource for Blocks<'_> {
+	fn get(&self, id: &ContentId, limit: usize) -> io::Result<Option<Vec<u8>>> {
+		self.folder.get(id, limit)
+	}
+}
+
+/// How many bytes the files of a folder have. One that is not there has none.
+fn bytes_in(folder: &Path) -> io::Result<u64> {
+	match fs::read_dir(folder) {
+		Ok(files) => files.map(|file| Ok(file?.metadata()?.len())).sum(),
+		Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+		Err(error) => Err(error),
 	}
 }
 
@@ -213,8 +282,7 @@ fn read_vote(folder: &Path) -> io::Result<Vote> {
 #[cfg(test)]
 mod tests {
 	use super::*;
-	use dgcs_content::BlockSink;
-	use dgcs_primitives::{Ballot, ContentCodec, ContentId, RangeIndex, ResultDigest, TaskId};
+	use dgcs_primitives::{Ballot, ContentCodec, RangeIndex, ResultDigest, TaskId};
 
 	fn vote(task: u64, round: u8) -> Vote {
 		let ballot = Ballot {
@@ -229,7 +297,7 @@ mod tests {
 	}
 
 	fn open(folder: &Path) -> Result<(Journal, Vec<Vote>), JournalError> {
-		Journal::open(folder, &H256::repeat_byte(1), &H256::repeat_byte(2))
+		Journal::open(folder, &H256::repeat_byte(1), &H256::repeat_byte(2), 12)
 	}
 
 	fn put(journal: &Journal, vote: &Vote) {
@@ -305,12 +373,37 @@ mod tests {
 	}
 
 	#[test]
+	fn results_take_no_more_than_their_room() {
+		let folder = tempfile::tempdir().expect("a temporary folder");
+		let (journal, _) = open(folder.path()).expect("new");
+		let put = |journal: &Journal, vote: &Vote, byte| {
+			let blocks = journal.blocks(vote.place(), vote.ballot.round).expect("can be made");
+			let id = ContentId { codec: ContentCodec::DagPb, digest: H256::repeat_byte(byte) };
+			blocks.put(&id, b"block")
+		};
+		put(&journal, &vote(1, 0), 1).expect("5 of 12 bytes");
+		put(&journal, &vote(2, 0), 1).expect("10 of 12 bytes");
+		put(&journal, &vote(2, 0), 1).expect("it is there");
+		let full = put(&journal, &vote(2, 0), 2).expect_err("15 of 12 bytes").to_string();
+		assert!(full.contains("take 10 of 12 bytes"), "{full}");
+		// What is let go of makes room, and what is kept counts after a restart.
+		journal.save(&vote(1, 0)).expect("votes take no room");
+		journal.forget(vote(2, 0).place(), Round(0)).expect("there");
+		put(&journal, &vote(1, 0), 2).expect("10 of 12 bytes");
+		drop(journal);
+		let (journal, _) = open(folder.path()).expect("ours");
+		put(&journal, &vote(3, 0), 3).expect_err("15 of 12 bytes");
+		journal.drop_blocks(vote(1, 0).place(), Round(0)).expect("there");
+		put(&journal, &vote(3, 0), 3).expect("5 of 12 bytes");
+	}
+
+	#[test]
 	fn one_process_at_a_time() {
 		let folder = tempfile::tempdir().expect("a temporary folder");
 		let (_first, _) = open(folder.path()).expect("new");
 		assert!(matches!(open(folder.path()), Err(JournalError::InUse { .. })));
 		let (_other, _) =
-			Journal::open(folder.path(), &H256::repeat_byte(1), &H256::repeat_byte(3))
+			Journal::open(folder.path(), &H256::repeat_byte(1), &H256::repeat_byte(3), 0)
 				.expect("another account's");
 	}
 }

@@ -2,10 +2,14 @@
 
 use std::io;
 
-use dgcs_content::{fetch, read_blob, result_id, BlockSink, BlockSource, Directory};
+use dgcs_content::{fetch, read_blob, result_id, BlockSink, BlockSource};
 use dgcs_primitives::ContentId;
 
-use crate::{execute::Source, journal::Journal, machine::Vote};
+use crate::{
+	execute::Source,
+	journal::{Blocks, Journal},
+	machine::Vote,
+};
 
 /// Where results are shown, and where everything else comes from.
 pub trait Store: Source + BlockSink {
@@ -42,7 +46,7 @@ pub(crate) fn show(journal: &Journal, store: &dyn Store, vote: &Vote) -> Result<
 
 /// Reading through this puts what is read to the store.
 struct Copying<'a> {
-	blocks: &'a Directory,
+	blocks: &'a Blocks<'a>,
 	store: &'a dyn Store,
 }
 

@@ -130,7 +130,8 @@ async fn no_more_cores_are_used_than_are_lent() {
 		salts: SaltKey::new(&[1; 32]),
 	};
 	let (journal, votes) =
-		Journal::open(&scene.path("journal"), &identity.genesis, &identity.worker).unwrap();
+		Journal::open(&scene.path("journal"), &identity.genesis, &identity.worker, 1 << 30)
+			.unwrap();
 	let (sender, mut notes) = unbounded_channel();
 	let chain = Arc::new(Leases { spec: scene.spec.clone(), block: Mutex::new(0) });
 	let edges = Edges {

@@ -158,7 +158,7 @@ async fn journal(
 	let worker = H256(account.id().into());
 	let open = async {
 		loop {
-			match Journal::open(folder, &chain.genesis(), &worker) {
+			match Journal::open(folder, &chain.genesis(), &worker, 1 << 30) {
 				Ok(journal) => return journal,
 				Err(error) => println!("{error}"),
 			}

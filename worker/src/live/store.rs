@@ -1,20 +1,26 @@
 //! The store, connected to those of the masternodes.
 
-use std::{collections::HashSet, io, time::Duration};
+use std::{
+	collections::HashMap,
+	io,
+	time::{Duration, Instant},
+};
 
 use dgcs_client::{
 	masternode::{Masternode, Patience},
 	Chain,
 };
 use dgcs_content::{BlockSink, BlockSource};
-use dgcs_primitives::ContentId;
+use dgcs_primitives::{api::MasternodeView, ContentId};
 use dgcs_store::{Config, Error, Multiaddr, Store as Blocks};
 use tokio::{runtime::Handle, task::AbortHandle};
 
 use crate::show::Store;
 
-/// How often masternodes are asked where their stores are.
-const REFRESH: Duration = Duration::from_secs(60);
+/// How often the chain is asked for masternodes that are new.
+const LOOK: Duration = Duration::from_secs(6);
+/// How often each is asked where its store is.
+const REFRESH: Duration = Duration::from_secs(600);
 /// Masternodes whose stores are connected to: those with the highest bonds.
 const MAX_PEERS: usize = 64;
 
@@ -82,53 +88,55 @@ impl Store for LiveStore {
 	}
 }
 
-/// Connects to the stores of masternodes, again and again: the set changes.
+/// Connects to the stores of masternodes, again and again: the set changes, and so do addresses.
 async fn stay_connected(blocks: Blocks, chain: Chain) {
-	let mut known = HashSet::new();
-	let mut ticks = tokio::time::interval(REFRESH);
+	// By URL, when each was last asked and answered.
+	let mut asked: HashMap<String, Instant> = HashMap::new();
+	let mut ticks = tokio::time::interval(LOOK);
 	ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
 	loop {
 		ticks.tick().await;
-		let found = addresses(&chain).await;
-		known.retain(|address| found.contains(address));
-		for address in found {
-			if known.contains(&address) {
+		let masternodes = match masternodes(&chain).await {
+			Ok(masternodes) => masternodes,
+			Err(error) => {
+				log::info!("the masternodes are not known now: {error}");
 				continue;
-			}
-			match connect(&blocks, &address).await {
-				Ok(()) => {
-					known.insert(address);
+			},
+		};
+		asked.retain(|url, at| {
+			at.elapsed() < REFRESH && masternodes.iter().any(|masternode| masternode.url() == url)
+		});
+		let new = masternodes.iter().filter(|masternode| !asked.contains_key(masternode.url()));
+		let ask =
+			new.map(|masternode| async move { (masternode, masternode.store_addresses().await) });
+		let answers = futures::future::join_all(ask).await;
+		for (masternode, addresses) in answers {
+			let url = masternode.url();
+			let addresses = match addresses {
+				Ok(addresses) => addresses,
+				Err(error) => {
+					log::info!("{url} does not say where its store is: {error}");
+					continue;
 				},
-				Err(error) => log::info!("the store at {address} can't be connected to: {error}"),
+			};
+			asked.insert(url.into(), Instant::now());
+			for address in addresses {
+				if let Err(error) = connect(&blocks, &address).await {
+					log::info!("the store at {address} can't be connected to: {error}");
+				}
 			}
 		}
 	}
 }
 
+/// The masternodes whose stores are connected to.
+async fn masternodes(chain: &Chain) -> Result<Vec<Masternode>, dgcs_client::Error> {
+	let views = chain.at_finalized().await?.masternodes().await?;
+	let at = |view: &MasternodeView<_, _>| Masternode::at(&view.address, Patience::default()).ok();
+	Ok(views.iter().take(MAX_PEERS).filter_map(at).collect())
+}
+
 async fn connect(blocks: &Blocks, address: &str) -> Result<(), String> {
 	let address: Multiaddr = address.parse().map_err(|error| format!("no address: {error}"))?;
 	blocks.connect(&address).await.map_err(|error| error.to_string())
-}
-
-/// Where the stores of the masternodes are, as far as they say.
-async fn addresses(chain: &Chain) -> HashSet<String> {
-	let masternodes = async { chain.at_finalized().await?.masternodes().await };
-	let masternodes = match masternodes.await {
-		Ok(masternodes) => masternodes,
-		Err(error) => {
-			log::info!("the masternodes are not known now: {error}");
-			return HashSet::new();
-		},
-	};
-	let ask = masternodes.iter().take(MAX_PEERS).map(|view| async move {
-		let masternode = Masternode::at(&view.address, Patience::default())?;
-		masternode.store_addresses().await
-	});
-	let answers = futures::future::join_all(ask).await;
-	let answers = answers.into_iter().filter_map(|answer| {
-		answer
-			.map_err(|error| log::info!("a masternode does not say where its store is: {error}"))
-			.ok()
-	});
-	answers.flatten().collect()
 }

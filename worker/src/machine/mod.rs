@@ -163,7 +163,7 @@ pub enum Command {
 	Publish(Place, Round),
 	/// Reveal.
 	Reveal(Place, Round, Digests, H256),
-	/// Let go of a vote and its results.
+	/// Let go of a vote and its results, as far as there are any.
 	Forget(Place, Round),
 	/// Look for seats that are not known here, with the next view.
 	Rescan,
@@ -373,9 +373,7 @@ impl Machine {
 		};
 		if track.round != seat.round {
 			// Another seat than before. What was voted in the round before is over.
-			if let Stage::Voted { .. } | Stage::Saving { .. } = track.stage {
-				commands.push(Command::Forget(place, track.round));
-			}
+			commands.push(Command::Forget(place, track.round));
 			*track = new();
 			return;
 		}
@@ -501,11 +499,7 @@ impl Machine {
 			if finalised < since || matches!(track.stage, Stage::Computing { .. }) {
 				return true;
 			}
-			let voted = match &track.stage {
-				Stage::Voted { .. } => true,
-				Stage::Saving { .. } => false,
-				_ => return false,
-			};
+			let voted = matches!(track.stage, Stage::Voted { .. });
 			// What was published may be a verdict. What never was can't be.
 			let counted = !matches!(
 				track.seat,
