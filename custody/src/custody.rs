@@ -123,11 +123,6 @@ impl Custody {
 		self.book().held(task)
 	}
 
-	/// Where other stores reach this masternode's.
-	pub fn store_addresses(&self) -> Vec<String> {
-		self.store.addresses()
-	}
-
 	pub(crate) fn book(&self) -> MutexGuard<'_, Book> {
 		lock(&self.book)
 	}
