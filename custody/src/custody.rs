@@ -123,11 +123,6 @@ impl Custody {
 		self.book().held(task)
 	}
 
-	/// Where blobs are kept.
-	pub fn store(&self) -> Arc<dyn Store> {
-		self.store.clone()
-	}
-
 	pub(crate) fn book(&self) -> MutexGuard<'_, Book> {
 		lock(&self.book)
 	}

@@ -280,7 +280,7 @@ impl Custody {
 		let scope = Offer::challenge(&blob.id, manifest.shared_keys());
 		let proof = seal_release(&shares, nonce, holder, scope, &heir.key);
 		let proof = proof.map_err(Failed::for_good)?;
-		let kept = self.store.pin(&blob.id).and_then(|()| self.store.provide(&blob.id));
+		let kept = self.store.pin(&blob).and_then(|()| self.store.provide(&blob.id));
 		kept.map_err(Failed::later)?;
 		Ok(Offer { task, holder, blob, proof })
 	}

@@ -195,7 +195,7 @@ impl Custody {
 		keep: impl FnOnce(&mut Book) -> bool,
 	) -> io::Result<bool> {
 		let _turn = lock(&self.pinning);
-		self.store.pin(&blob.id)?;
+		self.store.pin(&blob)?;
 		self.store.provide(&blob.id)?;
 		// First the ledger: what it names and nobody keeps is found at the next start.
 		self.noted(self.ledger.got(task, item, blob));

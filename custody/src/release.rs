@@ -13,7 +13,7 @@ use sp_core::H256;
 use crate::{
 	book::Holding,
 	custody::{lock, Custody},
-	edges::{AccountId, ChainError},
+	edges::{AccountId, Block, ChainError},
 };
 
 /// Answers that are remembered, of a kilobyte each.
@@ -123,6 +123,8 @@ struct Answer {
 pub(crate) struct Releases {
 	answers: LruMap<(TaskId, u32, AccountId), Answer>,
 	sealings: LruMap<AccountId, (BlockNumber, u32)>,
+	/// Whether a worker has a lease on any range of a task, in which block.
+	leases: LruMap<(TaskId, AccountId), (H256, bool)>,
 }
 
 impl Default for Releases {
@@ -130,6 +132,7 @@ impl Default for Releases {
 		Releases {
 			answers: LruMap::new(ByLength::new(ANSWERS)),
 			sealings: LruMap::new(ByLength::new(WORKERS)),
+			leases: LruMap::new(ByLength::new(ANSWERS)),
 		}
 	}
 }
@@ -175,17 +178,17 @@ impl Custody {
 	) -> Result<Vec<Released>, Refusal> {
 		let at = self.chain.finalised()?;
 		let scope = Scope::at(position);
-		let leased = match scope {
-			Scope::Range(range) => Some(range),
-			_ => range,
-		};
-		if !self.chain.has_lease(at.hash, task, leased, worker)? {
-			return Err(self.no_lease(at.hash, task, scope, worker)?);
-		}
 		let key = self
 			.chain
 			.worker_key(at.hash, worker)?
 			.ok_or_else(|| Refusal::UnknownWorker { worker: worker.clone() })?;
+		let leased = match scope {
+			Scope::Range(range) => Some(range),
+			_ => range,
+		};
+		if !self.has_lease(&at, task, leased, worker)? {
+			return Err(self.no_lease(at.hash, task, scope, worker)?);
+		}
 		let held = self.book().holdings(task);
 		if held.is_empty() {
 			return Err(self.no_share(task));
@@ -201,6 +204,29 @@ impl Custody {
 		let shares = self.seal(task, scope, (worker, &key), &held)?;
 		lock(&self.releases).answers.insert(place, Answer { key, shares: shares.clone() });
 		Ok(shares)
+	}
+
+	/// Whether the worker has the lease. Any range at all is looked for once a block, however often
+	/// somebody asks.
+	fn has_lease(
+		&self,
+		at: &Block,
+		task: TaskId,
+		range: Option<RangeIndex>,
+		worker: &AccountId,
+	) -> Result<bool, ChainError> {
+		if range.is_some() {
+			return self.chain.has_lease(at.hash, task, range, worker);
+		}
+		let place = (task, worker.clone());
+		if let Some((block, found)) = lock(&self.releases).leases.get(&place).copied() {
+			if block == at.hash {
+				return Ok(found);
+			}
+		}
+		let found = self.chain.has_lease(at.hash, task, None, worker)?;
+		lock(&self.releases).leases.insert(place, (at.hash, found));
+		Ok(found)
 	}
 
 	fn seal(
@@ -239,9 +265,6 @@ impl Custody {
 		Ok(match self.chain.task(at, task)? {
 			None => Refusal::UnknownTask { task },
 			Some(TaskInfo::Settled(_)) => Refusal::TaskEnded { task },
-			Some(TaskInfo::Live(_)) if self.chain.worker_key(at, &worker)?.is_none() => {
-				Refusal::UnknownWorker { worker }
-			},
 			Some(TaskInfo::Live(_)) => Refusal::NoLease { task, scope, worker },
 		})
 	}

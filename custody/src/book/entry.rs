@@ -21,7 +21,8 @@ pub struct Held {
 	/// Whether all of its content is here and every share that is sealed to this masternode opens:
 	/// when enough masternodes say so, the owner may go offline.
 	pub complete: bool,
-	/// Whether the manifest is here.
+	/// Whether the manifest and all that it names beside the shards are here, and every share that is
+	/// sealed to this masternode opens.
 	pub manifest: bool,
 	/// Whether the program is here.
 	pub program: bool,

@@ -382,13 +382,16 @@ impl Book {
 		let entry = self.tasks.get(&id)?;
 		let Counts { bytes, promised, shards, shares, results } = entry.counts;
 		let promise = entry.promise.as_ref();
-		let all_here = promise.is_some_and(|promise| promise.count() == promised);
+		// Of what the manifest promises: all but the shards, and the shards.
+		let rest_here = promise.is_some_and(|all| all.count() - all.shards == promised - shards);
+		let manifest = rest_here && entry.damaged.is_empty() && entry.ended.is_none();
+		let shards_here = promise.is_some_and(|all| all.shards == shards);
 		let reason = entry.queues.iter().find_map(|queue| queue.reason.clone());
 		let waiting = || entry.is_waiting().then(|| "it waits for room on the disk".to_owned());
 		Some(Held {
 			task: id,
-			complete: all_here && entry.damaged.is_empty() && entry.ended.is_none(),
-			manifest: entry.held.contains_key(&Item::Manifest),
+			complete: manifest && shards_here,
+			manifest,
 			program: entry.held.contains_key(&Item::Program),
 			shards_held: shards,
 			shards: promise.map_or(0, |promise| promise.shards),

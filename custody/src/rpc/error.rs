@@ -38,12 +38,6 @@ pub enum RpcError {
 	/// Bytes that are no offer.
 	#[error("parameter `offer` is wrong: expected a hand-over of protocol version 1 in SCALE")]
 	NoOffer,
-	/// The node is no masternode yet.
-	#[error(
-		"this node is not registered as a masternode yet: none on the chain has one of its \
-		 encryption keys. Ask another masternode"
-	)]
-	NotRegistered,
 	/// The masternode knows nothing of the task.
 	#[error(
 		"this masternode keeps nothing of task {task}: it is not final yet, or it ended and its \
@@ -53,6 +47,12 @@ pub enum RpcError {
 		/// The task.
 		task: TaskId,
 	},
+	/// The node is none that keeps anything.
+	#[error(
+		"no masternode with an encryption key of this node's is bonded in the finalised chain: ask \
+		 another, or again when its registration is final"
+	)]
+	NoMasternode,
 	/// No share for this worker.
 	#[error(transparent)]
 	KeyShare(#[from] Refusal),
@@ -68,8 +68,8 @@ impl RpcError {
 			RpcError::Missing { .. } | RpcError::Wrong { .. } | RpcError::NoOffer => {
 				INVALID_PARAMS_CODE
 			},
-			RpcError::NotRegistered => -32920,
 			RpcError::NothingHeld { .. } => -32901,
+			RpcError::NoMasternode => -32919,
 			RpcError::KeyShare(refusal) => match refusal {
 				Refusal::UnknownTask { .. } => -32901,
 				Refusal::TaskEnded { .. } => -32902,
@@ -98,7 +98,6 @@ impl RpcError {
 				json!({ "parameter": name, "expected": expected, "got": got(value) })
 			},
 			RpcError::NoOffer => json!({ "parameter": "offer", "expected": "an offer" }),
-			RpcError::NotRegistered => return None,
 			RpcError::NothingHeld { task } => json!({ "task": task }),
 			RpcError::KeyShare(refusal) => match refusal {
 				Refusal::UnknownTask { task }
@@ -118,7 +117,7 @@ impl RpcError {
 				| Refusal::WorkerKey { worker } => json!({ "worker": worker.to_string() }),
 				Refusal::Chain(_) => return None,
 			},
-			RpcError::HandOver(_) => return None,
+			RpcError::NoMasternode | RpcError::HandOver(_) => return None,
 		})
 	}
 }

@@ -22,7 +22,12 @@ pub use error::RpcError;
 pub(crate) use error::OFFER_NOT_NOW;
 pub use params::{FromJson, Param};
 
-use crate::{book::Held, custody::Custody, edges::{AccountId, Store}, hand_over::Offer};
+use crate::{
+	book::Held,
+	custody::Custody,
+	edges::{AccountId, Store},
+	hand_over::Offer,
+};
 use params::{optional, required};
 
 /// One share, as `dgcs_keyShare` gives it.
@@ -31,7 +36,7 @@ pub struct KeyShareJson {
 	/// The number of its holder in the manifest.
 	pub holder: u8,
 	/// The share, sealed to the worker: hexadecimal, after `0x`.
-	pub release: Bytes,
+	pub sealed: Bytes,
 }
 
 /// What masternodes keep for owners and workers.
@@ -76,19 +81,19 @@ pub struct CustodyRpc {
 
 impl fmt::Debug for CustodyRpc {
 	fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-		write!(f, "CustodyRpc({:?})", self.custody.get())
+		write!(f, "CustodyRpc({:?})", self.custody)
 	}
 }
 
 impl CustodyRpc {
-	/// Answers from `custody`, once the chain knows the masternode and it is there, and about its
-	/// `store` at any time. `into_rpc()` makes it a module to merge with the node's.
+	/// Answers from `custody`, which is set once the node knows its account. Its `store` is reached
+	/// before. `into_rpc()` makes it a module to merge with the node's.
 	pub fn new(custody: Arc<OnceLock<Arc<Custody>>>, store: Arc<dyn Store>) -> Self {
 		CustodyRpc { custody, store }
 	}
 
 	fn custody(&self) -> Result<&Custody, RpcError> {
-		self.custody.get().map(Arc::as_ref).ok_or(RpcError::NotRegistered)
+		self.custody.get().map(|custody| &**custody).ok_or(RpcError::NoMasternode)
 	}
 }
 
@@ -111,7 +116,7 @@ impl CustodyApiServer for CustodyRpc {
 		let shares = self.custody()?.key_share(task, position, &worker, range)?;
 		let json = shares
 			.into_iter()
-			.map(|share| KeyShareJson { holder: share.holder, release: Bytes(share.sealed) });
+			.map(|share| KeyShareJson { holder: share.holder, sealed: Bytes(share.sealed) });
 		Ok(json.collect())
 	}
 
