@@ -169,9 +169,7 @@ async fn kubo_finds_providers_through_our_peers() {
 	kubo.store.connect(&[hub.address().await]).await.expect("it is there");
 	let content = bytes(6, 1_000_000);
 	let blob = put(&peer.store, content.clone()).await;
-	while peer.store.provide(&blob.id).await.is_err() {
-		tokio::task::yield_now().await;
-	}
+	until(|| async { peer.store.provide(&blob.id).await.is_ok() }).await;
 	assert_eq!(get(&kubo.store, &blob).await.expect("is found"), content);
 	assert_eq!(hub.received().await, 0, "it came from the provider itself");
 }
