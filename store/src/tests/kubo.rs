@@ -109,6 +109,10 @@ async fn kubo_and_the_embedded_peer_fetch_from_each_other() {
 			assert!(to.has(&blob.id).await.expect("answers"));
 		}
 	}
+	// Each of the 79 blocks went once: no wish that was taken back was answered. That of one byte is the
+	// same both ways.
+	let usage = peer.store.usage().await.expect("can be read");
+	assert_eq!((usage.received, usage.sent), (79, 78));
 }
 
 #[tokio::test(flavor = "multi_thread")]
