@@ -48,7 +48,7 @@ pub(crate) struct Embedded {
 	parts: RwLock<Option<Parts>>,
 	end: Mutex<Option<JoinHandle<()>>>,
 	addresses: Vec<Multiaddr>,
-	deadline: Duration,
+	timing: Timing,
 }
 
 #[derive(Clone, Debug)]
@@ -80,7 +80,7 @@ impl Embedded {
 			parts: RwLock::new(Some(Parts { database, exchange, requests })),
 			end: Mutex::new(Some(end)),
 			addresses,
-			deadline: timing.dial * 2,
+			timing,
 		};
 		for addresses in peers.values() {
 			// Tried again and again: the store is of use without them.
@@ -115,10 +115,12 @@ impl Embedded {
 		let done = self.dial(addresses).await?;
 		let all: Vec<_> = addresses.iter().map(ToString::to_string).collect();
 		let unreachable = |reason| Error::Unreachable { address: all.join(", "), reason };
-		match timeout(self.deadline, done).await {
+		// The exchange has the deadline; this one is for an exchange that is too busy to keep it.
+		let deadline = self.timing.dial * 2;
+		match timeout(deadline, done).await {
 			Ok(Ok(result)) => result.map_err(unreachable),
 			Ok(Err(_)) => Err(Error::Closed),
-			Err(_) => Err(unreachable(format!("nobody answers within {:?}", self.deadline))),
+			Err(_) => Err(unreachable(format!("nobody answers within {deadline:?}"))),
 		}
 	}
 
@@ -259,7 +261,7 @@ impl Embedded {
 				Answer::Here => {},
 				Answer::Failed(Failed::Missing) => return Ok(None),
 				Answer::Failed(Failed::TimedOut) => {
-					let limit = Timing::default().limits.deadline;
+					let limit = self.timing.limits.deadline;
 					return Err(Error::Timeout { what: "to get a block".into(), limit });
 				},
 			}

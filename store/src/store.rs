@@ -16,8 +16,8 @@ use crate::{
 /// Where blocks are put and come from. A clone is the same store.
 ///
 /// [`BlockSink`] and [`BlockSource`] wait for disk and network: call them from a thread that may wait
-/// (tokio's `spawn_blocking`), never from an `async fn`. A call ends by itself after two minutes at the
-/// latest.
+/// (tokio's `spawn_blocking`), never from an `async fn`. A call ends by itself: with the block, or when for two
+/// minutes nobody was found who sends it.
 #[derive(Clone, Debug)]
 pub struct Store {
 	backend: Arc<Backend>,

@@ -526,5 +526,4 @@ fn choose<P: Copy + Ord>(peers: &BTreeMap<P, Peer>, id: &ContentId) -> Choice<P>
 }
 
 #[cfg(test)]
-#[path = "wants_tests.rs"]
 mod tests;
