@@ -64,6 +64,9 @@ pub enum Command {
 	#[command(mut_args(hide_masternode_flag))]
 	Node(Box<RunCmd>),
 
+	/// Compute strangers' subtasks for pay
+	Worker(Box<dgcs_worker::WorkerCommand>),
+
 	/// Make, look at and install keys
 	#[command(subcommand)]
 	Key(Key),

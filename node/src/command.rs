@@ -17,6 +17,7 @@ pub fn run() -> Result<()> {
 			run_node(&cli, &masternode(&command.run), Some(command.custody.clone()))
 		},
 		Command::Node(run) => run_node(&cli, full_node(run)?, None),
+		Command::Worker(command) => command.run().map_err(|error| Error::Application(error.into())),
 		Command::Key(Key::Sdk(command)) => command.run(&cli),
 		Command::Key(Key::GenerateEncryption(command)) => generate_encryption(&cli, command),
 		Command::ChainInfo(command) => {
@@ -69,9 +70,10 @@ fn run_node(cli: &Cli, run: &RunCmd, custody: Option<custody::Options>) -> Resul
 /// Makes an encryption key in the keystore of the chain's node, and prints its public half.
 fn generate_encryption(cli: &Cli, command: &GenerateEncryption) -> Result<()> {
 	let chain = cli.load_spec(&command.shared.chain_id(command.shared.is_dev())?)?;
-	let base = command.shared.base_path()?.unwrap_or_else(|| {
-		BasePath::from_project("", "", &Cli::executable_name())
-	});
+	let base = command
+		.shared
+		.base_path()?
+		.unwrap_or_else(|| BasePath::from_project("", "", &Cli::executable_name()));
 	let folder = base.config_dir(chain.id());
 	let KeystoreConfig::Path { path, .. } = command.keystore.keystore_config(&folder)? else {
 		return Err(Error::Input("an encryption key in memory would be lost at once".into()));

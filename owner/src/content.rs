@@ -80,7 +80,8 @@ pub async fn prepare(
 	let at = chain.at_finalized().await?;
 	let masternodes = Network::at(&at).await?.holders()?;
 	let (secret, nonce) = (account.owner_secret(), task.record.nonce());
-	let (sink, cut, range_size) = (store.clone(), survey.cut, wish.terms.range_size(survey.subtasks));
+	let (sink, cut, range_size) =
+		(store.clone(), survey.cut, wish.terms.range_size(survey.subtasks));
 	tell.say(Progress::Reading { bytes: survey.bytes });
 	let (said, asked) = (tell.clone(), wish.clone());
 	let prepared = blocking(move || {
@@ -138,7 +139,12 @@ async fn keep(store: &Store, id: &ContentId, manifest: &Manifest) -> Result<()> 
 }
 
 /// Lets go of the content of a task that has ended. `tasks` says who else needs its program.
-pub async fn release(store: &Store, tasks: &Tasks, task: &Record, manifest: &Manifest) -> Result<()> {
+pub async fn release(
+	store: &Store,
+	tasks: &Tasks,
+	task: &Record,
+	manifest: &Manifest,
+) -> Result<()> {
 	let Some(content) = &task.content else { return Ok(()) };
 	let needs = |other: &Record| {
 		other.name != task.name

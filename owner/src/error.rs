@@ -89,7 +89,9 @@ pub enum Error {
 		reason: String,
 	},
 	/// The task is unknown to the chain.
-	#[error("the chain knows no task {task}: it was never submitted there, or nothing of it was kept")]
+	#[error(
+		"the chain knows no task {task}: it was never submitted there, or nothing of it was kept"
+	)]
 	UnknownTask {
 		/// The task.
 		task: TaskId,
@@ -126,7 +128,9 @@ pub enum Error {
 		open: u32,
 	},
 	/// The task belongs to somebody else.
-	#[error("task {task} is of {owner}, and the account given is {account}: give --account its owner")]
+	#[error(
+		"task {task} is of {owner}, and the account given is {account}: give --account its owner"
+	)]
 	OtherOwner {
 		/// The task.
 		task: TaskId,

@@ -57,7 +57,9 @@ pub async fn fetch(
 	tell: &Tell,
 ) -> Result<Fetched> {
 	let name = open.record.name.clone();
-	let Some(content) = open.record.content.clone() else { return Err(Error::NotPrepared { name }) };
+	let Some(content) = open.record.content.clone() else {
+		return Err(Error::NotPrepared { name });
+	};
 	let spec = content.spec;
 	let folder = std::path::absolute(out).map_err(at(out))?;
 	let mut fetched = match open.record.fetched.take() {
@@ -150,7 +152,8 @@ fn put(
 		let file = File::options().create(true).truncate(false).write(true).open(&path);
 		let mut file = file.map_err(at(&path))?;
 		// What an interrupted batch has left behind is cut off.
-		let ready = file.set_len(place.bytes).and_then(|()| file.seek(SeekFrom::Start(place.bytes)));
+		let ready =
+			file.set_len(place.bytes).and_then(|()| file.seek(SeekFrom::Start(place.bytes)));
 		ready.map_err(at(&path))?;
 		let mut file = io::BufWriter::with_capacity(1 << 20, file);
 		let joined = results.concatenate(batch.into_iter(), &mut file)?;
@@ -215,7 +218,10 @@ mod tests {
 			.iter()
 			.map(|verdict| (verdict.subtask, verdict.result.map(|(digest, _)| digest.0 .0[0])))
 			.collect();
-		assert_eq!(shown, [(0, Some(0)), (1, Some(1)), (2, None), (3, Some(3)), (4, None), (5, None)]);
+		assert_eq!(
+			shown,
+			[(0, Some(0)), (1, Some(1)), (2, None), (3, Some(3)), (4, None), (5, None)]
+		);
 		assert_eq!(verdicts[3].result.map(|(_, round)| round), Some(Round(0)));
 	}
 

@@ -65,7 +65,9 @@ pub async fn watch(
 			},
 			Ok(Stage::Live(view)) => say(chain, task, &view, tell).await,
 			// Another node may be behind, or late: it has a minute to find a better one.
-			Err(Error::Chain(error @ (ChainError::UnknownBlock { .. } | ChainError::TimedOut { .. }))) => {
+			Err(Error::Chain(
+				error @ (ChainError::UnknownBlock { .. } | ChainError::TimedOut { .. }),
+			)) => {
 				tell.say(Progress::Warning(error.to_string()));
 			},
 			Err(error) => return Err(error),

@@ -80,10 +80,10 @@ pub(crate) async fn last_block(
 				let theirs = reveals.iter().find(|(digests, salt)| {
 					ballot.commitment(&seat.worker, digests, salt) == *commitment
 				});
-				answers.extend(theirs.map(|(digests, _)| Answer {
-					open: vote.open,
-					digests: digests.to_vec(),
-				}));
+				answers.extend(
+					theirs
+						.map(|(digests, _)| Answer { open: vote.open, digests: digests.to_vec() }),
+				);
 			},
 			SeatState::Leased { .. } | SeatState::Withheld => {},
 		}
@@ -213,7 +213,11 @@ mod tests {
 	fn verdicts_follow_the_rule() {
 		let three: &[(u64, &[u8])] = &[(0b11, &[1, 2]), (0b11, &[1, 3]), (0b11, &[1, 4])];
 		assert_eq!(tallied(0b11, 3, three), [(0, Some(1))], "the second one waits for a replica");
-		assert_eq!(tallied(0b11, 5, three), [(0, Some(1)), (1, None)], "and fails if there is none");
+		assert_eq!(
+			tallied(0b11, 5, three),
+			[(0, Some(1)), (1, None)],
+			"and fails if there is none"
+		);
 		assert_eq!(tallied(0b11, 3, &three[..2]), [], "two are too few");
 		// A later round speaks about what was open by then.
 		let mut four = three.to_vec();

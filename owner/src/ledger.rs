@@ -61,7 +61,8 @@ impl Ledger {
 	/// The ledger, and how many bytes of the file are right.
 	fn load(path: &Path, task: TaskId) -> Result<(Self, u64), RecordError> {
 		let failed = |source| RecordError::Io { path: path.into(), source };
-		let foreign = |reason: &str| RecordError::Foreign { path: path.into(), reason: reason.into() };
+		let foreign =
+			|reason: &str| RecordError::Foreign { path: path.into(), reason: reason.into() };
 		let mut ledger =
 			Ledger { path: path.into(), chain: WorkChain::new(task), receipts: Vec::new() };
 		let mut file = match File::open(path) {
@@ -129,7 +130,10 @@ impl Ledger {
 			let encoded = entry.encode();
 			let reason = "a verdict does not follow from those before";
 			if !entry.is_sound() || self.chain.push(entry.block).is_err() {
-				return Err(RecordError::Foreign { path: self.path.clone(), reason: reason.into() });
+				return Err(RecordError::Foreign {
+					path: self.path.clone(),
+					reason: reason.into(),
+				});
 			}
 			self.receipts.push(entry.receipts);
 			bytes.extend_from_slice(&(encoded.len() as u32).to_le_bytes());

@@ -1,6 +1,6 @@
 //! The masternodes of a chain, as an owner meets them: their stores, and what they hold.
 
-use dgcs_client::{AccountId, At, Held, masternode::Patience, Masternode as Rpc};
+use dgcs_client::{masternode::Patience, AccountId, At, Held, Masternode as Rpc};
 use dgcs_primitives::{api::MasternodeView, EncryptionKey, TaskId};
 use dgcs_store::{Multiaddr, Store};
 use futures::future::join_all;

@@ -250,7 +250,8 @@ impl Record {
 			version: u32,
 		}
 		let foreign = |reason: String| RecordError::Foreign { path: path.into(), reason };
-		let start: Start = serde_json::from_str(text).map_err(|error| foreign(error.to_string()))?;
+		let start: Start =
+			serde_json::from_str(text).map_err(|error| foreign(error.to_string()))?;
 		if start.format != MARK {
 			return Err(foreign("it has another format".into()));
 		}

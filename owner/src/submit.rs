@@ -100,7 +100,8 @@ pub async fn find(
 			events => events?,
 		};
 		let block = events.block();
-		for event in events.find::<Submitted>()?.into_iter().filter(|event| event.owner.0 == *owner) {
+		for event in events.find::<Submitted>()?.into_iter().filter(|event| event.owner.0 == *owner)
+		{
 			let task: TaskId = event.task.0;
 			let spec = match chain.at(block).await?.task(task).await? {
 				Some(TaskInfo::Live(view)) => view.spec,

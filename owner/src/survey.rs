@@ -52,7 +52,8 @@ pub fn survey(wish: &Wish) -> Result<Survey> {
 			(Cut::Index(count), count.into(), bytes)
 		},
 		(Input::Nothing, _) => {
-			let reason = "there is no input to cut: give --input, or --split index:N for subtasks that \
+			let reason =
+				"there is no input to cut: give --input, or --split index:N for subtasks that \
 				need nothing but their number";
 			return Err(Error::Wish(reason.into()));
 		},

@@ -316,8 +316,21 @@ mod tests {
 	#[test]
 	fn what_is_no_split_is_refused() {
 		for text in [
-			"", ":", "words", "bytes:", "bytes:0", "bytes:1T", "bytes:-1", "lines:0", "lines:1.5",
-			"files:3", "index", "index:0", "index:5000000000", "bytes:99999999999G", "lines:é",
+			"",
+			":",
+			"words",
+			"bytes:",
+			"bytes:0",
+			"bytes:1T",
+			"bytes:-1",
+			"lines:0",
+			"lines:1.5",
+			"files:3",
+			"index",
+			"index:0",
+			"index:5000000000",
+			"bytes:99999999999G",
+			"lines:é",
 			"bytes:é",
 		] {
 			assert!(text.parse::<Split>().is_err(), "{text}");
@@ -327,9 +340,7 @@ mod tests {
 	#[test]
 	fn ranges_suit_the_number_of_subtasks() {
 		let mut terms = Terms::usual();
-		for (subtasks, size) in
-			[(1, 1), (128, 1), (129, 2), (1000, 8), (8192, 64), (1 << 24, 64)]
-		{
+		for (subtasks, size) in [(1, 1), (128, 1), (129, 2), (1000, 8), (8192, 64), (1 << 24, 64)] {
 			assert_eq!(terms.range_size(subtasks), size, "{subtasks}");
 		}
 		terms.range_size = Some(5);

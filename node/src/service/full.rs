@@ -17,8 +17,8 @@ use sc_service::{
 use sc_telemetry::Telemetry;
 
 use super::{
-	authoring::Authoring, custody, finality::Finality, new_partial, offchain::Offchain, partial::Consensus,
-	Block, BlockHash, PartialComponents,
+	authoring::Authoring, custody, finality::Finality, new_partial, offchain::Offchain,
+	partial::Consensus, Block, BlockHash, PartialComponents,
 };
 use crate::rpc::{self, GrandpaDependencies};
 

@@ -46,7 +46,8 @@ impl NodeChain {
 	fn ids<T: Decode>(&self, at: H256, prefix: Vec<u8>) -> Result<Vec<T>, ChainError> {
 		let id = prefix.len().saturating_add(8);
 		let keys = self.0.storage_keys(at, Some(&StorageKey(prefix)), None).map_err(failed)?;
-		keys.map(|key| T::decode(&mut key.0.get(id..).unwrap_or_default()).map_err(failed)).collect()
+		keys.map(|key| T::decode(&mut key.0.get(id..).unwrap_or_default()).map_err(failed))
+			.collect()
 	}
 
 	fn has_seat(

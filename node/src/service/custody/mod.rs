@@ -198,8 +198,12 @@ async fn look_around(
 	loop {
 		if let (Some(own), Ok(at)) = (custody.get(), chain.finalised()) {
 			let masternodes = chain.masternodes(at.hash).unwrap_or_default();
-			for each in masternodes.iter().filter(|each| each.active && each.account != *own.account()) {
-				let Ok(masternode) = Masternode::at(&each.address, Patience::default()) else { continue };
+			for each in
+				masternodes.iter().filter(|each| each.active && each.account != *own.account())
+			{
+				let Ok(masternode) = Masternode::at(&each.address, Patience::default()) else {
+					continue;
+				};
 				let addresses = masternode.store_addresses().await.unwrap_or_default();
 				for address in addresses.iter().filter_map(|address| address.parse().ok()) {
 					if store.connect(&address).await.is_ok() {

@@ -2,13 +2,10 @@
 
 use std::io;
 
-use dgcs_content::{BlockSink, BlockSource};
+use dgcs_content::{Blob, BlockSink, BlockSource};
 use dgcs_custody::Store;
 use dgcs_primitives::ContentId;
 use tokio::runtime::Handle;
-
-/// More bytes than any blob has.
-const MAX_BLOB: u64 = 1 << 40;
 
 /// A store whose calls wait.
 pub struct BlockingStore {
@@ -44,9 +41,8 @@ impl Store for BlockingStore {
 		self.runtime.block_on(self.store.has(id)).map_err(io::Error::other)
 	}
 
-	fn pin(&self, id: &ContentId) -> io::Result<()> {
-		// It was read whole within its bounds just before.
-		self.runtime.block_on(self.store.pin(id, MAX_BLOB)).map_err(io::Error::other)
+	fn pin(&self, blob: &Blob) -> io::Result<()> {
+		self.runtime.block_on(self.store.pin(&blob.id, blob.len)).map_err(io::Error::other)
 	}
 
 	fn unpin(&self, id: &ContentId) -> io::Result<()> {
