@@ -225,7 +225,7 @@ mod tests {
 		assert_eq!(tallied(0b10, 4, &four), [], "half is not more than half");
 		four.push((0b10, &[3]));
 		assert_eq!(tallied(0b10, 5, &four), [(1, Some(3))]);
-		let high: &[(u64, &[u8])] = &[(1 << 63, &[7]); 3];
+		let high: &[(u64, &[u8])] = &[(1 << 63, &[7u8][..]); 3];
 		assert_eq!(tallied(1 << 63, 3, high), [(63, Some(7))]);
 	}
 

@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod adopt;
-//pub mod cli;
+pub mod cli;
 mod content;
 mod error;
 mod fetch;

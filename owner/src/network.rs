@@ -83,7 +83,7 @@ impl Network {
 		let results = join_all(tries).await;
 		let count = results.len();
 		let connected = results.iter().filter(|result| result.is_ok()).count();
-		match results.into_iter().filter_map(Result::err).last() {
+		match results.into_iter().filter_map(Result::err).next_back() {
 			_ if connected > 0 => Ok(connected),
 			reason => Err(Error::NoStore {
 				count,
