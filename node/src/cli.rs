@@ -16,7 +16,10 @@ Examples:
   dgcs masternode --dev                  a whole chain on your machine; nothing is kept
   dgcs masternode --chain local --alice  the first of four masternodes of a local network
   dgcs node --chain FILE                 follow a network without deciding anything in it
-  dgcs key generate                      make an account
+  dgcs account new                       make an account
+  dgcs task run PROGRAM.wasm --input FILE --split lines --out DIR
+                                         have a program computed by strangers
+  dgcs worker --account FILE --register  lend this machine's idle time
 
 A running node answers JSON-RPC on http://127.0.0.1:9944 (and ws://), for wallets, for
 https://polkadot.js.org/apps and for scripts.";
@@ -63,6 +66,14 @@ pub enum Command {
 	/// Run a full node: it checks every block and answers JSON-RPC, but decides nothing
 	#[command(mut_args(hide_masternode_flag))]
 	Node(Box<RunCmd>),
+
+	/// Have tasks computed by strangers' machines
+	#[command(subcommand)]
+	Task(dgcs_owner::cli::TaskCommand),
+
+	/// Make and keep the accounts that pay for tasks, and those that work
+	#[command(subcommand)]
+	Account(dgcs_owner::cli::AccountCommand),
 
 	/// Compute strangers' subtasks for pay
 	Worker(Box<dgcs_worker::WorkerCommand>),

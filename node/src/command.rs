@@ -1,5 +1,7 @@
 //! From what was typed to what is run.
 
+use std::process::ExitCode;
+
 use sc_cli::{CliConfiguration, Error, Result, RunCmd, SubstrateCli};
 use sc_service::{config::KeystoreConfig, BasePath, ChainType, Configuration};
 
@@ -9,17 +11,27 @@ use crate::{
 };
 
 /// Reads the command line and does what it says.
-pub fn run() -> Result<()> {
+pub fn run() -> Result<ExitCode> {
 	let cli = Cli::from_args();
+	match cli.command {
+		// These say themselves what went wrong.
+		Command::Task(command) => Ok(command.run().into()),
+		Command::Account(command) => Ok(command.run().into()),
+		command => serve(&Cli { command }).map(|()| ExitCode::SUCCESS),
+	}
+}
 
+/// Does what the commands say that are answered by the SDK or by a node of it.
+fn serve(cli: &Cli) -> Result<()> {
 	match &cli.command {
+		Command::Task(_) | Command::Account(_) => Ok(()),
 		Command::Masternode(command) => {
-			run_node(&cli, &masternode(&command.run), Some(command.custody.clone()))
+			run_node(cli, &masternode(&command.run), Some(command.custody.clone()))
 		},
-		Command::Node(run) => run_node(&cli, full_node(run)?, None),
+		Command::Node(run) => run_node(cli, full_node(run)?, None),
 		Command::Worker(command) => command.run().map_err(|error| Error::Application(error.into())),
-		Command::Key(Key::Sdk(command)) => command.run(&cli),
-		Command::Key(Key::GenerateEncryption(command)) => generate_encryption(&cli, command),
+		Command::Key(Key::Sdk(command)) => command.run(cli),
+		Command::Key(Key::GenerateEncryption(command)) => generate_encryption(cli, command),
 		Command::ChainInfo(command) => {
 			cli.create_runner(command)?.sync_run(|config| command.run::<Block>(&config))
 		},
