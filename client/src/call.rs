@@ -269,3 +269,100 @@ pub mod masternodes {
 		api::runtime_types::bounded_collections::bounded_vec::BoundedVec(address.to_vec())
 	}
 }
+
+#[cfg(test)]
+mod tests {
+	use codec::Encode;
+	use dgcs_primitives::{
+		api::Capacity, Commitment, ContentCodec, ContentId, EncryptionKey, Kinds, Payout,
+		RangeIndex, ResultDigest, Selection, SubtaskLimits, TaskId, TaskKind, TaskSpec, Visibility,
+	};
+	use sp_core::H256;
+
+	use super::*;
+	use crate::Account;
+
+	fn spec() -> TaskSpec<u128> {
+		TaskSpec {
+			kind: TaskKind::Compute,
+			manifest: ContentId { codec: ContentCodec::DagPb, digest: H256::repeat_byte(1) },
+			input_root: H256::repeat_byte(2),
+			subtasks: 130,
+			range_size: 64,
+			replicas: 3,
+			max_replicas: 5,
+			reward: 1_000_000,
+			limits: SubtaskLimits { time_ms: 1, memory_mib: 2, fuel: 3 },
+			queue_timeout: 4,
+			run_timeout: 5,
+			selection: Selection::Proven,
+			payout: Payout::Pplns { window: 8 },
+			visibility: Visibility::Public,
+			keep_solution: true,
+		}
+	}
+
+	/// Every call is taken by the chain's own decoder, to its last byte, under its own name, and its
+	/// arguments are those of `dgcs-primitives` in SCALE.
+	#[test]
+	fn calls_are_what_the_chain_reads() {
+		let alice = Account::from_uri("//Alice").expect("a development account").id();
+		let terms = workers::Terms {
+			operator: alice.clone(),
+			key: EncryptionKey(H256::repeat_byte(3)),
+			capacity: Capacity { slots: 2, memory_mib: 512 },
+			kinds: Kinds(1),
+		};
+		let (task, range) = (TaskId(7), RangeIndex(9));
+		let digests = vec![ResultDigest(H256::repeat_byte(4)); 3].try_into().expect("few");
+		let (key, salt) = (EncryptionKey(H256::repeat_byte(5)), H256::repeat_byte(6));
+		let address = b"ws://127.0.0.1:9944".to_vec().try_into().expect("short");
+		let compact = |amount: u128| codec::Compact(amount).encode();
+		let operator = (&terms.operator, terms.key, terms.capacity, terms.kinds).encode();
+		let commitment = Commitment(H256::repeat_byte(8));
+		let to = [&[0][..], alice.as_ref(), &compact(5)].concat();
+		let cases = [
+			(balances::transfer(&alice, 5), "Balances.transfer_keep_alive", to),
+			(tasks::submit(&spec()), "Tasks.submit", spec().encode()),
+			(tasks::fund(task, 500), "Tasks.fund", [task.encode(), compact(500)].concat()),
+			(tasks::cancel(task), "Tasks.cancel", task.encode()),
+			(tasks::take(3), "Tasks.take", 3u16.encode()),
+			(tasks::settle(task), "Tasks.settle", task.encode()),
+			(workers::register(&terms), "Workers.register", operator.clone()),
+			(workers::update(&terms), "Workers.update", operator),
+			(workers::replenish(), "Workers.replenish", vec![]),
+			(workers::resume(), "Workers.resume", vec![]),
+			(workers::leave(), "Workers.leave", vec![]),
+			(workers::withdraw(&alice), "Workers.withdraw", alice.encode()),
+			(
+				verdicts::commit(task, range, commitment),
+				"Verdicts.commit",
+				(task, range, commitment).encode(),
+			),
+			(
+				verdicts::reveal(task, range, &digests, salt),
+				"Verdicts.reveal",
+				(task, range, &digests, salt).encode(),
+			),
+			(verdicts::expire(task, range), "Verdicts.expire", (task, range).encode()),
+			(escrow::refund(task, &alice), "Escrow.refund", (task, &alice).encode()),
+			(
+				masternodes::join(9, key, &address),
+				"Masternodes.join",
+				[compact(9), key.encode(), address.encode()].concat(),
+			),
+			(masternodes::bond_more(9), "Masternodes.bond_more", compact(9)),
+			(masternodes::update(key, &address), "Masternodes.update", (key, &address).encode()),
+			(masternodes::leave(), "Masternodes.leave", vec![]),
+			(masternodes::withdraw(&alice), "Masternodes.withdraw", alice.encode()),
+		];
+		let offline = offline_ours();
+		for (call, name, arguments) in cases {
+			assert_eq!(call.to_string(), name);
+			assert_eq!(call.data()[2..], arguments, "{name}");
+			let decoded = offline.tx().from_call_data_bytes(call.data()).expect(name);
+			assert_eq!(format!("{}.{}", decoded.pallet_name(), decoded.call_name()), name);
+			assert_eq!(call.to_hex(), format!("0x{}", hex::encode(call.data())));
+		}
+	}
+}

@@ -38,12 +38,14 @@ const NONCE_SIZE: usize = 24;
 /// What comes before the box.
 const PREFIX_SIZE: usize = SALT_SIZE + 12 + NONCE_SIZE;
 
-/// The costs of scrypt, as `(log2 N, p, r)`, that polkadot.js accepts (`scrypt/defaults` of
-/// util-crypto 14). Any other could be an attempt to exhaust the machine.
-const COSTS: [(u8, u32, u32); 6] =
-	[(13, 10, 8), (14, 5, 8), (15, 3, 8), (15, 1, 8), (16, 2, 8), (17, 1, 8)];
+/// What scrypt costs: `(log2 N, p, r)`.
+type Cost = (u8, u32, u32);
+
+/// The costs that polkadot.js accepts (`scrypt/defaults` of util-crypto 14). Any other could be an
+/// attempt to exhaust the machine.
+const COSTS: [Cost; 6] = [(13, 10, 8), (14, 5, 8), (15, 3, 8), (15, 1, 8), (16, 2, 8), (17, 1, 8)];
 /// That which polkadot.js writes. 128 MiB for the moment of opening.
-const COST: (u8, u32, u32) = (17, 1, 8);
+const COST: Cost = (17, 1, 8);
 
 /// Why an account can't be read from a file, or not be written to one.
 #[derive(Debug, thiserror::Error)]
@@ -145,13 +147,17 @@ impl AccountFile {
 	/// Encrypts an account under a password. `name` is what polkadot.js shows. Takes about half a
 	/// second and 128 MiB.
 	pub fn seal(account: &Account, name: &str, password: &str) -> Result<Self> {
+		Self::seal_at(COST, account, name, password)
+	}
+
+	fn seal_at(cost: Cost, account: &Account, name: &str, password: &str) -> Result<Self> {
 		if password.is_empty() {
 			return Err(KeystoreError::NoPassword);
 		}
 		let mut prefix = [0; PREFIX_SIZE];
 		getrandom::fill(&mut prefix)
 			.expect("the system has randomness, or nothing here is safe; qed");
-		let (log_n, p, r) = COST;
+		let (log_n, p, r) = cost;
 		for (place, number) in [1 << log_n, p, r].into_iter().enumerate() {
 			let start = SALT_SIZE + 4 * place;
 			prefix[start..start + 4].copy_from_slice(&u32::to_le_bytes(number));
@@ -161,7 +167,7 @@ impl AccountFile {
 		pkcs8.extend_from_slice(&*account.secret());
 		pkcs8.extend_from_slice(&PKCS8_DIVIDER);
 		pkcs8.extend_from_slice(account.id().as_ref());
-		let cipher = cipher(password, &prefix[..SALT_SIZE], COST);
+		let cipher = cipher(password, &prefix[..SALT_SIZE], cost);
 		let sealed = cipher
 			.encrypt(Nonce::from_slice(&prefix[SALT_SIZE + 12..]), pkcs8.as_slice())
 			.expect("117 bytes are below the cipher's limit; qed");
@@ -301,7 +307,7 @@ impl AccountFile {
 }
 
 /// Which of the known costs of scrypt a file has.
-fn cost(prefix: &[u8]) -> Result<(u8, u32, u32)> {
+fn cost(prefix: &[u8]) -> Result<Cost> {
 	let number = |place: usize| {
 		let start = SALT_SIZE + 4 * place;
 		prefix[start..start + 4].iter().rev().fold(0u32, |sum, byte| sum << 8 | u32::from(*byte))
@@ -313,7 +319,7 @@ fn cost(prefix: &[u8]) -> Result<(u8, u32, u32)> {
 		.ok_or(KeystoreError::Damaged { reason: "its costs of scrypt are none of the usual" })
 }
 
-fn cipher(password: &str, salt: &[u8], (log_n, p, r): (u8, u32, u32)) -> XSalsa20Poly1305 {
+fn cipher(password: &str, salt: &[u8], (log_n, p, r): Cost) -> XSalsa20Poly1305 {
 	let mut key = Zeroizing::new([0; 32]);
 	let params = scrypt::Params::new(log_n, r, p, key.len())
 		.expect("the costs are among the six known ones, which are valid; qed");
@@ -428,4 +434,172 @@ fn create_private(folder: &Path) -> io::Result<()> {
 	#[cfg(unix)]
 	std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
 	builder.create(folder)
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	/// The cheapest that polkadot.js accepts: unoptimised scrypt is slow.
+	const CHEAP: Cost = (15, 1, 8);
+	const PASSWORD: &str = "correct horse";
+
+	/// Written by polkadot.js (`@polkadot/keyring` 14, `KeyringPair.toJson`).
+	const FROM_POLKADOT_JS: &str = include_str!("../tests/fixtures/polkadot-js.json");
+	const URI: &str =
+		"bottom drive obey lake curtain smoke basket hold race lonely fit walk//dgcs/fixture";
+
+	fn alice() -> Account {
+		Account::from_uri("//Alice").expect("a development account")
+	}
+
+	fn sealed(account: &Account) -> AccountFile {
+		AccountFile::seal_at(CHEAP, account, "alice", PASSWORD).expect("it has a password")
+	}
+
+	#[test]
+	fn a_file_of_polkadot_js_opens_and_keeps_what_it_has() {
+		let file = AccountFile::parse(FROM_POLKADOT_JS).expect("it is one");
+		assert_eq!(file.name(), "fixture");
+		let account = file.open(PASSWORD).expect("that was its password");
+		let from_words = Account::from_uri(URI).expect("these are its words");
+		assert_eq!(account.id(), from_words.id());
+		// The last derivation is soft: the halves of the secrets that are random differ.
+		assert_eq!(
+			account.encryption_secret().to_bytes(),
+			from_words.encryption_secret().to_bytes(),
+		);
+		let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
+		assert_eq!(json(&file.to_json()), json(FROM_POLKADOT_JS));
+	}
+
+	#[test]
+	fn what_is_sealed_opens_with_its_password_alone() {
+		let file = sealed(&alice());
+		assert_eq!(file.account().expect("its address"), alice().id());
+		let back = AccountFile::parse(&file.to_json()).expect("its own text");
+		assert_eq!(back.open(PASSWORD).expect("its password").secret(), alice().secret());
+		assert!(matches!(file.open("correct Horse"), Err(KeystoreError::Password)));
+		assert!(matches!(file.open(""), Err(KeystoreError::Password)));
+		assert!(matches!(AccountFile::seal(&alice(), "alice", ""), Err(KeystoreError::NoPassword)));
+		assert_ne!(sealed(&alice()).encoded, file.encoded, "salt and nonce are new each time");
+	}
+
+	#[test]
+	fn damage_is_told_from_a_wrong_password() {
+		let file = sealed(&alice());
+		let with = |change: &dyn Fn(&mut Vec<u8>)| {
+			let mut bytes = BASE64.decode(&file.encoded).expect("its own");
+			change(&mut bytes);
+			AccountFile { encoded: BASE64.encode(bytes), ..file.clone() }.open(PASSWORD)
+		};
+		let damaged = |result| matches!(result, Err(KeystoreError::Damaged { .. }));
+		assert!(damaged(with(&|bytes| bytes.truncate(60))));
+		assert!(damaged(with(&|bytes| bytes.clear())));
+		// N of 2^30 would take 1 TiB.
+		assert!(damaged(with(&|bytes| bytes[32..36].copy_from_slice(&(1u32 << 30).to_le_bytes()))));
+		assert!(damaged(with(&|bytes| bytes[36..40].copy_from_slice(&u32::MAX.to_le_bytes()))));
+		// Nobody can tell these from a wrong password.
+		assert!(matches!(with(&|bytes| bytes[100] ^= 1), Err(KeystoreError::Password)));
+		assert!(matches!(with(&|bytes| bytes[50] ^= 1), Err(KeystoreError::Password)));
+		assert!(matches!(with(&|bytes| bytes.truncate(90)), Err(KeystoreError::Password)));
+		let no_base64 = AccountFile { encoded: "*".into(), ..file.clone() };
+		assert!(damaged(no_base64.open(PASSWORD)));
+		let bob = Account::from_uri("//Bob").expect("a development account").address();
+		let other_address = AccountFile { address: bob, ..file.clone() };
+		assert!(damaged(other_address.open(PASSWORD)));
+		let no_address = AccountFile { address: "5".into(), ..file.clone() };
+		assert!(damaged(no_address.open(PASSWORD)));
+	}
+
+	#[test]
+	fn foreign_files_are_refused_with_the_reason() {
+		let file = sealed(&alice());
+		let with = |from: &str, to: &str| {
+			let text = file.to_json();
+			assert!(text.contains(from), "{from}");
+			AccountFile::parse(&text.replace(from, to))
+		};
+		let cases = [
+			(with("\"3\"", "\"2\""), "version is 2"),
+			(with("sr25519", "ed25519"), "ed25519"),
+			(with("\"scrypt\",\"xsalsa20-poly1305\"", "\"none\""), "not encrypted"),
+			(with("scrypt", "argon2"), "argon2"),
+			(with("encoding", "encodung"), "encoding"),
+			(AccountFile::parse("{\"accounts\": []}"), "several accounts"),
+			(AccountFile::parse("-----BEGIN KEY-----"), "not JSON"),
+			(AccountFile::parse(""), "not JSON"),
+		];
+		for (result, expected) in cases {
+			let Err(error @ KeystoreError::Foreign { .. }) = result else {
+				panic!("{expected}: {result:?}");
+			};
+			assert!(error.to_string().contains(expected), "{error}");
+		}
+	}
+
+	#[test]
+	fn files_are_private_and_never_overwritten() {
+		let folder = tempfile::tempdir().expect("a folder");
+		let store = Keystore::new(folder.path().join("new/keys"));
+		assert!(store.list().expect("nothing there yet").is_empty());
+		let file = sealed(&alice());
+		let path = store.import("alice", &file).expect("a new name");
+		assert!(matches!(store.import("alice", &file), Err(KeystoreError::Exists { .. })));
+		assert!(matches!(
+			store.add("alice", &alice(), PASSWORD),
+			Err(KeystoreError::Exists { .. })
+		));
+		#[cfg(unix)]
+		{
+			use std::os::unix::fs::PermissionsExt;
+			let mode = |path: &Path| fs::metadata(path).expect("it exists").permissions().mode();
+			assert_eq!(mode(&path) & 0o777, 0o600);
+			assert_eq!(mode(store.folder()) & 0o777, 0o700);
+		}
+		let files = fs::read_dir(store.folder()).expect("it exists").count();
+		assert_eq!(files, 1, "nothing is left of what was refused");
+	}
+
+	#[test]
+	fn accounts_are_found_by_name_and_address() {
+		let folder = tempfile::tempdir().expect("a folder");
+		let store = Keystore::new(folder.path());
+		let file = sealed(&alice());
+		store.import("my.key-1", &file).expect("a new name");
+		fs::write(folder.path().join("notes.json"), "{}").expect("writable");
+		fs::write(folder.path().join("notes.txt"), "words").expect("writable");
+		let names: Vec<String> =
+			store.list().expect("readable").into_iter().map(|(name, _)| name).collect();
+		assert_eq!(names, ["my.key-1"]);
+		for name in ["my.key-1", &alice().address()] {
+			assert_eq!(store.get(name).expect(name).account().expect("an address"), alice().id());
+		}
+		let error = store.get("mykey").expect_err("not there").to_string();
+		assert!(error.contains("mykey") && error.contains("my.key-1"), "{error}");
+		for name in ["", "../alice", "a/b", ".hidden", "a b", "ä", &"x".repeat(65)] {
+			let refused = store.import(name, &file);
+			assert!(matches!(refused, Err(KeystoreError::Name { .. })), "{name}");
+		}
+		let long = folder.path().join("long.json");
+		fs::write(&long, "x".repeat(MAX_FILE as usize + 1)).expect("writable");
+		assert!(matches!(AccountFile::read(&long), Err(KeystoreError::Foreign { .. })));
+		let missing = AccountFile::read(&folder.path().join("missing.json"));
+		assert!(matches!(missing, Err(KeystoreError::Missing { .. })));
+		fs::write(&long, [0xff, 0xfe]).expect("writable");
+		assert!(matches!(AccountFile::read(&long), Err(KeystoreError::Foreign { .. })));
+	}
+
+	proptest::proptest! {
+		#![proptest_config(proptest::prelude::ProptestConfig {
+			cases: 64,
+			failure_persistence: None,
+			..Default::default()
+		})]
+
+		#[test]
+		fn any_text_is_a_file_or_an_error(text in ".{0,200}") {
+			let _ = AccountFile::parse(&text);
+		}
+	}
 }

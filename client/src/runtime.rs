@@ -90,13 +90,31 @@ pub(crate) type DgcsConfig = SubstrateConfig;
 /// subxt with the metadata of one runtime, and no connection.
 pub(crate) type Offline = OfflineClientAtBlock<DgcsConfig>;
 
-/// The pallets that this program reads or calls.
-const PALLETS: [&str; 7] =
-	["System", "Balances", "Masternodes", "Workers", "Escrow", "Tasks", "Verdicts"];
+/// The pallets whose calls can be made and whose events are read.
+const PALLETS: [&str; 5] = ["Masternodes", "Workers", "Escrow", "Tasks", "Verdicts"];
 
-/// The runtime APIs that this program calls, and which of their methods. Empty: all.
-const RUNTIME_APIS: [(&str, &[&str]); 2] =
-	[("DgcsApi", &[]), ("AccountNonceApi", &["account_nonce"])];
+/// Calls beside those of [`PALLETS`].
+const CALLS: [(&str, &str); 1] = [("Balances", "transfer_keep_alive")];
+
+/// The storage that is read.
+const STORAGE: [(&str, &str); 6] = [
+	("System", "Account"),
+	("System", "Events"),
+	("Tasks", "Tasks"),
+	("Tasks", "Asking"),
+	("Verdicts", "Heads"),
+	("Verdicts", "Ranges"),
+];
+
+/// Of these the values matter not: all events of all pallets have one type, which any new one
+/// changes, and of tasks the keys are read.
+const VALUES_UNUSED: [&str; 2] = ["Events", "Tasks"];
+
+/// The runtime APIs that are called.
+const RUNTIME_APIS: [(&str, &[&str]); 2] = [
+	("DgcsApi", &["task", "queue_position", "work_chain", "worker", "estimate", "masternodes"]),
+	("AccountNonceApi", &["account_nonce"]),
+];
 
 /// How many differences an error lists.
 const MOST_LISTED: usize = 6;
@@ -186,52 +204,74 @@ fn version_of(metadata: &Metadata) -> Option<(u32, u32)> {
 	Some((version.spec_version, version.transaction_version))
 }
 
-/// What `ours` has and `theirs` has not, or has otherwise: calls, storage, events and runtime APIs,
-/// of what this program uses. What is new in `theirs` does not matter.
+/// What `ours` has and `theirs` has not, or has otherwise, of what this program uses. What is new in
+/// `theirs` does not matter.
 fn differences(ours: &Metadata, theirs: &Metadata) -> Vec<String> {
 	let mut found = Vec::new();
 	for name in PALLETS {
-		let Some(ours) = ours.pallet_by_name(name) else { continue };
-		let Some(theirs) = theirs.pallet_by_name(name) else {
-			found.push(format!("the pallet {name}"));
-			continue;
-		};
-		for call in ours.call_variants().unwrap_or_default() {
-			let same_hash = ours.call_hash(&call.name) == theirs.call_hash(&call.name);
-			let same_place = ours.call_index() == theirs.call_index()
-				&& theirs.call_variant_by_name(&call.name).is_some_and(|t| t.index == call.index);
-			if !(same_hash && same_place) {
+		let pallet = ours.pallet_by_name(name);
+		for call in pallet.iter().flat_map(|pallet| pallet.call_variants().unwrap_or_default()) {
+			if !same_call(ours, theirs, name, &call.name) {
 				found.push(format!("the call {name}.{}", call.name));
 			}
 		}
-		for entry in ours.storage().map(|storage| storage.entries()).unwrap_or_default() {
-			if ours.storage_hash(entry.name()) != theirs.storage_hash(entry.name()) {
-				found.push(format!("the storage {name}.{}", entry.name()));
-			}
-		}
-		for event in ours.event_variants().unwrap_or_default() {
-			let fields = || event.fields.iter().map(|field| &field.name);
-			let same = theirs.event_variants().unwrap_or_default().iter().any(|theirs| {
-				let their_fields = theirs.fields.iter().map(|field| &field.name);
-				theirs.name == event.name && their_fields.eq(fields())
-			});
-			if !same {
+		for event in pallet.iter().flat_map(|pallet| pallet.event_variants().unwrap_or_default()) {
+			if !same_event(ours, theirs, name, &event.name) {
 				found.push(format!("the event {name}.{}", event.name));
 			}
 		}
 	}
-	for (name, methods) in RUNTIME_APIS {
-		let Some(ours) = ours.runtime_api_trait_by_name(name) else { continue };
-		let theirs = theirs.runtime_api_trait_by_name(name);
-		for method in ours.methods() {
-			let wanted = methods.is_empty() || methods.contains(&method.name());
-			let theirs = theirs.as_ref().and_then(|api| api.method_by_name(method.name()));
-			if wanted && theirs.map(|method| method.hash()) != Some(method.hash()) {
-				found.push(format!("the runtime API {name}.{}", method.name()));
+	for (pallet, call) in CALLS {
+		if !same_call(ours, theirs, pallet, call) {
+			found.push(format!("the call {pallet}.{call}"));
+		}
+	}
+	for (pallet, entry) in STORAGE {
+		let hash = |metadata: &Metadata| metadata.pallet_by_name(pallet)?.storage_hash(entry);
+		let same = match VALUES_UNUSED.contains(&entry) {
+			true => hash(theirs).is_some(),
+			false => hash(ours) == hash(theirs),
+		};
+		if !same {
+			found.push(format!("the storage {pallet}.{entry}"));
+		}
+	}
+	for (api, methods) in RUNTIME_APIS {
+		for method in methods {
+			let hash = |metadata: &Metadata| {
+				let api = metadata.runtime_api_trait_by_name(api)?;
+				api.method_by_name(method).map(|method| method.hash())
+			};
+			if hash(ours) != hash(theirs) {
+				found.push(format!("the runtime API {api}.{method}"));
 			}
 		}
 	}
 	found
+}
+
+/// Whether both have the call, with the same arguments and at the same place.
+fn same_call(ours: &Metadata, theirs: &Metadata, pallet: &str, call: &str) -> bool {
+	let identity = |metadata: &Metadata| {
+		let pallet = metadata.pallet_by_name(pallet)?;
+		Some((
+			pallet.call_index(),
+			pallet.call_variant_by_name(call)?.index,
+			pallet.call_hash(call)?,
+		))
+	};
+	identity(ours) == identity(theirs)
+}
+
+/// Whether both have the event, with the same fields. Of their types those that matter are in calls
+/// and storage as well.
+fn same_event(ours: &Metadata, theirs: &Metadata, pallet: &str, event: &str) -> bool {
+	let fields = |metadata: &Metadata| {
+		let pallet = metadata.pallet_by_name(pallet)?;
+		let event = pallet.event_variants()?.iter().find(|other| other.name == event)?;
+		Some(event.fields.iter().map(|field| field.name.clone()).collect::<Vec<_>>())
+	};
+	fields(ours) == fields(theirs)
 }
 
 fn listed(differences: &[String]) -> String {
@@ -239,5 +279,75 @@ fn listed(differences: &[String]) -> String {
 	match rest.len() {
 		0 => first.join(", "),
 		more => format!("{} and {more} more", first.join(", ")),
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn the_committed_metadata_has_all_that_is_used() {
+		let nothing = differences(&OURS, &OURS);
+		assert!(nothing.is_empty(), "{nothing:?}");
+		assert!(spec_version() > 0);
+		for (pallet, entry) in STORAGE {
+			let pallet = OURS.pallet_by_name(pallet).expect(pallet);
+			assert!(pallet.storage_hash(entry).is_some(), "{entry}");
+		}
+		for (api, methods) in RUNTIME_APIS {
+			let api = OURS.runtime_api_trait_by_name(api).expect(api);
+			assert!(methods.iter().all(|method| api.method_by_name(method).is_some()));
+		}
+		for pallet in PALLETS {
+			let pallet = OURS.pallet_by_name(pallet).expect(pallet);
+			assert!(pallet.call_variants().is_some_and(|calls| !calls.is_empty()));
+		}
+	}
+
+	#[test]
+	fn what_differs_is_named() {
+		// The same metadata with names replaced by others of their length.
+		let with = |from: &str, to: &str| {
+			assert_eq!(from.len(), to.len());
+			let mut bytes = METADATA.to_vec();
+			let places: Vec<usize> = (0..bytes.len() - from.len())
+				.filter(|start| bytes[*start..].starts_with(from.as_bytes()))
+				.collect();
+			assert!(!places.is_empty(), "{from}");
+			for start in places {
+				bytes[start..start + from.len()].copy_from_slice(to.as_bytes());
+			}
+			differences(&OURS, &Metadata::decode_from(&bytes).expect("names have any letters"))
+		};
+		assert_eq!(with("replenish", "replenosh"), ["the call Workers.replenish"]);
+		assert_eq!(with("queue_timeout", "queue_tameout").len(), 3, "call, runtime APIs");
+		assert!(with("transfer_keep_alive", "transfer_keep_above")
+			.contains(&"the call Balances.transfer_keep_alive".into()));
+		assert!(with("Asking", "Aching").contains(&"the storage Tasks.Asking".into()));
+		assert!(
+			with("RoundOpened", "RoundClosed").contains(&"the event Verdicts.RoundOpened".into())
+		);
+		assert!(with("DgcsApi", "DgcsBpi").len() == 6);
+		// Not used here.
+		assert!(with("proxy_announced", "proxy_denounced").is_empty());
+	}
+
+	#[test]
+	fn errors_say_which_of_both_is_older() {
+		for (ours, chain, advice) in [(1, 2, "Update dgcs"), (2, 1, "older"), (1, 1, "same source")]
+		{
+			let error = Error::Runtime { ours, chain, differences: "the call Tasks.submit".into() };
+			let text = error.to_string();
+			assert!(text.contains(advice) && text.contains("Tasks.submit"), "{text}");
+		}
+	}
+
+	#[test]
+	fn long_lists_of_differences_are_cut() {
+		let many: Vec<String> = (0..9).map(|n| format!("thing {n}")).collect();
+		let text = listed(&many);
+		assert!(text.ends_with("thing 5 and 3 more"), "{text}");
+		assert_eq!(listed(&many[..2]), "thing 0, thing 1");
 	}
 }

@@ -158,3 +158,115 @@ impl WorkChain {
 		})
 	}
 }
+
+#[cfg(test)]
+mod tests {
+	use dgcs_primitives::ResultDigest;
+	use proptest::prelude::*;
+
+	use super::*;
+
+	const TASK: TaskId = TaskId(7);
+
+	/// A chain of so many blocks, each with a verdict that is agreed or failed, and its record.
+	fn chain(outcomes: &[bool]) -> (WorkChain, ChainRecord) {
+		let mut chain = WorkChain::new(TASK);
+		let mut head = Head::default();
+		for (index, agreed) in outcomes.iter().enumerate() {
+			let outcome = match agreed {
+				true => Outcome::Agreed(ResultDigest(H256::repeat_byte(index as u8))),
+				false => Outcome::Failed,
+			};
+			let verdict = dgcs_primitives::Verdict { subtask: 1, outcome };
+			let block = WorkBlock {
+				task: TASK,
+				index: index as u32,
+				parent: chain.tip(),
+				when: 10,
+				open_subtasks: 0,
+				range: RangeIndex(index as u32),
+				round: Round(0),
+				verdicts: vec![verdict].try_into().expect("one is not too many"),
+				receipts_root: H256::repeat_byte(0xee),
+			};
+			head.solution.push(block.verdicts_root());
+			head.receipts.push(block.receipts_root);
+			chain.push(block).expect("it is the next");
+			head.agreed += u32::from(*agreed);
+			head.failed += u32::from(!*agreed);
+		}
+		head.height = chain.height();
+		head.tip = chain.tip();
+		let record = head.record();
+		(chain, record)
+	}
+
+	proptest! {
+		#![proptest_config(ProptestConfig {
+			cases: 32,
+			failure_persistence: None,
+			..ProptestConfig::default()
+		})]
+
+		#[test]
+		fn only_the_whole_true_chain_verifies(
+			outcomes in prop::collection::vec(any::<bool>(), 1..40),
+			pick in any::<prop::sample::Index>(),
+		) {
+			let (chain, record) = chain(&outcomes);
+			prop_assert!(chain.verify(&record).is_ok());
+			let place = pick.index(outcomes.len());
+
+			let mut shorter = chain.clone();
+			shorter.truncate(place as u32);
+			prop_assert!(shorter.verify(&record).is_err());
+
+			// Another verdict: the links break after it, or the tip is another.
+			let mut forged = WorkChain::new(TASK);
+			let mut linked = true;
+			for (index, block) in chain.blocks().iter().enumerate() {
+				let mut block = block.clone();
+				if index == place {
+					block.verdicts[0].outcome = Outcome::Agreed(ResultDigest(H256::repeat_byte(0xff)));
+				}
+				linked &= forged.push(block).is_ok();
+			}
+			prop_assert!(!linked || forged.verify(&record).is_err());
+
+			let decoded = WorkChain::decode(&mut &chain.encode()[..]).expect("its own encoding");
+			prop_assert_eq!(decoded, chain);
+		}
+	}
+
+	#[test]
+	fn every_part_of_the_record_counts() {
+		let (chain, record) = chain(&[true, false, true]);
+		let changes: [fn(&mut ChainRecord); 6] = [
+			|record| record.height += 1,
+			|record| record.tip = H256::zero(),
+			|record| record.solution_root = H256::zero(),
+			|record| record.receipts_root = H256::zero(),
+			|record| record.agreed += 1,
+			|record| record.failed -= 1,
+		];
+		for (number, change) in changes.iter().enumerate() {
+			let mut record = record;
+			change(&mut record);
+			assert!(chain.verify(&record).is_err(), "change {number}");
+		}
+	}
+
+	#[test]
+	fn blocks_come_in_order_and_of_one_task() {
+		let (good, _) = chain(&[true, true]);
+		let [first, second] = [good.blocks()[0].clone(), good.blocks()[1].clone()];
+		let mut chain = WorkChain::new(TASK);
+		assert!(chain.push(second.clone()).is_err());
+		chain.push(first.clone()).expect("it is the first");
+		assert!(chain.push(first).is_err());
+		assert!(chain.push(WorkBlock { task: TaskId(8), ..second.clone() }).is_err());
+		assert!(chain.push(WorkBlock { parent: H256::zero(), ..second.clone() }).is_err());
+		chain.push(second).expect("it is the next");
+		assert_eq!(chain, good);
+	}
+}

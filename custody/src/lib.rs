@@ -1,1 +1,26 @@
-//! What a masternode keeps for tasks: their content, their results, and shares of their keys.
+#![doc = include_str!("../README.md")]
+
+mod book;
+mod custody;
+mod edges;
+mod hand_over;
+pub mod heirs;
+mod keeper;
+mod ledger;
+mod open;
+pub mod peers;
+mod release;
+pub mod rpc;
+mod secrets;
+mod service;
+
+pub use book::{Held, Item, Job, Limits, MAX_KEYS, MAX_PRIVATE, MAX_PROGRAM};
+pub use custody::{Custody, Parts};
+pub use edges::{AccountId, Balance, Block, Chain, ChainError, PeerError, Peers, Store};
+pub use hand_over::{HandedOver, Offer, OfferError};
+pub use ledger::LedgerError;
+pub use release::{Refusal, Released};
+pub use secrets::{generate, Secrets, SecretsError};
+pub use service::run;
+
+const LOG_TARGET: &str = "custody";

@@ -58,7 +58,7 @@ pub async fn hold(
 		}
 		let masternodes = network.held(task, &holders).await;
 		let complete = |(_, held): &&(AccountId, Result<dgcs_client::Held, String>)| {
-			held.as_ref().is_ok_and(|held| held.is_complete())
+			held.as_ref().is_ok_and(|held| held.complete)
 		};
 		let enough = masternodes.iter().filter(complete).count() >= needed;
 		tell.say(Progress::Holding { masternodes, needed });

@@ -3,7 +3,10 @@
 use std::collections::HashSet;
 
 use cid::Cid;
-use dgcs_content::{content_id::from_cid, BLOCK_SIZE};
+use dgcs_content::{
+	content_id::{from_cid, raw},
+	BLOCK_SIZE,
+};
 use dgcs_primitives::{ContentCodec, ContentId};
 use prost::Message;
 
@@ -32,13 +35,20 @@ pub(crate) fn children(id: &ContentId, block: &[u8]) -> Result<Vec<ContentId>> {
 	let mut seen = HashSet::new();
 	let mut ids = Vec::with_capacity(node.links.len());
 	for link in node.links {
-		let cid = Cid::try_from(link.hash.as_slice()).map_err(|error| refused(error.to_string()))?;
+		let cid =
+			Cid::try_from(link.hash.as_slice()).map_err(|error| refused(error.to_string()))?;
 		let child = from_cid(&cid)?;
 		if seen.insert(child) {
 			ids.push(child);
 		}
 	}
 	Ok(ids)
+}
+
+/// Whether the block is the one without bytes, which nobody needs to be asked for. Kubo keeps it, but
+/// doesn't send it.
+pub(crate) fn is_empty(id: &ContentId) -> bool {
+	raw(&[]).digest == id.digest
 }
 
 /// The most blocks that a blob of `len` bytes has: its leaves, and no more branches than leaves.
@@ -67,7 +77,9 @@ mod tests {
 
 	#[test]
 	fn a_tree_is_all_that_its_root_names() {
-		for (len, branches) in [(0, 0), (1, 0), (BLOCK_SIZE, 0), (BLOCK_SIZE + 1, 1), (175 * BLOCK_SIZE, 3)] {
+		for (len, branches) in
+			[(0, 0), (1, 0), (BLOCK_SIZE, 0), (BLOCK_SIZE + 1, 1), (175 * BLOCK_SIZE, 3)]
+		{
 			let memory = Memory::default();
 			let bytes: Vec<u8> = (0..len).map(|at| (at / 1000) as u8).collect();
 			let blob = put_blob(&memory, &bytes).expect("there is room");
@@ -87,11 +99,11 @@ mod tests {
 
 	#[test]
 	fn what_is_no_tree_is_refused() {
-		let raw = dgcs_content::content_id::raw(b"leaf");
-		let id = ContentId { codec: ContentCodec::DagPb, ..raw };
+		let leaf = raw(b"leaf");
+		let id = ContentId { codec: ContentCodec::DagPb, ..leaf };
 		assert!(matches!(children(&id, &[0xff; 9]), Err(Error::Node { .. })));
 		let other = PbNode { links: vec![PbLink { hash: vec![1, 2, 3] }] }.encode_to_vec();
 		assert!(matches!(children(&id, &other), Err(Error::Node { .. })));
-		assert_eq!(children(&raw, &[0xff; 9]).expect("raw blocks name none"), []);
+		assert_eq!(children(&leaf, &[0xff; 9]).expect("raw blocks name none"), []);
 	}
 }

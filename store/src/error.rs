@@ -109,7 +109,9 @@ pub enum Error {
 	#[error("nobody took the record that {} is here; connect to a peer first", display(.0))]
 	NotProvided(ContentId),
 	/// The Kubo daemon can't be reached, or answers something else than it should.
-	#[error("the Kubo daemon at {url}: {reason}; check that `ipfs daemon` runs there, and its address")]
+	#[error(
+		"the Kubo daemon at {url}: {reason}; check that `ipfs daemon` runs there, and its address"
+	)]
 	Kubo {
 		/// Its address.
 		url: String,

@@ -3,12 +3,7 @@
 //! Nothing that it says is trusted: answers are bounded, blocks are checked, and every call has a
 //! deadline.
 
-use std::{
-	io,
-	str::FromStr,
-	sync::Arc,
-	time::Duration,
-};
+use std::{io, str::FromStr, sync::Arc, time::Duration};
 
 use dgcs_content::{
 	content_id::{display, from_cid, verify},
@@ -137,21 +132,22 @@ impl Kubo {
 	}
 
 	/// Connects to a peer, and stays connected.
-	pub async fn connect(&self, address: &Multiaddr) -> Result<()> {
-		crate::network::peer_of(address)?;
-		let text = address.to_string();
-		match self.rpc.call("swarm/connect", &[("arg", &text)], None, LOCAL, MAX_ANSWER).await? {
-			Answer::Refused(reason) => Err(Error::Unreachable { address: text, reason }),
-			Answer::Ok(_) => {
-				// So that the daemon's connection manager keeps the connection. Older ones don't have it.
-				let call = [("arg", &*text)];
-				let peering = self.rpc.call("swarm/peering/add", &call, None, LOCAL, MAX_ANSWER);
-				if let Answer::Refused(reason) = peering.await? {
-					log::debug!("the connection to {text} may not last: {reason}");
-				}
-				Ok(())
-			},
+	pub async fn connect(&self, addresses: &[Multiaddr]) -> Result<()> {
+		crate::network::one_peer(addresses)?;
+		let mut refused = Vec::new();
+		for address in addresses.iter().take(crate::network::ADDRESSES) {
+			let text = address.to_string();
+			let call = [("arg", &*text)];
+			match self.rpc.call("swarm/connect", &call, None, LOCAL, MAX_ANSWER).await? {
+				Answer::Refused(reason) => refused.push(reason),
+				Answer::Ok(_) => {
+					// So that the daemon makes the connection again when it is lost.
+					return self.rpc.done("swarm/peering/add", &call, LOCAL).await;
+				},
+			}
 		}
+		let all: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+		Err(Error::Unreachable { address: all.join(", "), reason: refused.join("; ") })
 	}
 
 	/// Tells others that a block is here.
@@ -170,6 +166,9 @@ impl Kubo {
 	pub async fn pin(&self, root: &ContentId, len: u64) -> Result<()> {
 		if self.is_pinned(root).await? {
 			return Ok(());
+		}
+		if dag::is_empty(root) {
+			self.put_block(root, Vec::new()).await?;
 		}
 		// The daemon would fetch a tree of any size: so it is told to fetch block by block.
 		let visit = |id: ContentId| async move {
@@ -251,8 +250,10 @@ impl Kubo {
 			ContentCodec::Raw => "raw",
 			ContentCodec::DagPb => "dag-pb",
 		};
-		let call = [("cid-codec", codec), ("mhtype", "sha2-256"), ("mhlen", "32"), ("pin", "false")];
-		let form = multipart::Form::new().part("data", multipart::Part::bytes(bytes).file_name("block"));
+		let call =
+			[("cid-codec", codec), ("mhtype", "sha2-256"), ("mhlen", "32"), ("pin", "false")];
+		let form =
+			multipart::Form::new().part("data", multipart::Part::bytes(bytes).file_name("block"));
 		match self.rpc.call("block/put", &call, Some(form), LOCAL, MAX_ANSWER).await? {
 			Answer::Refused(reason) => Err(self.rpc.error(reason)),
 			Answer::Ok(body) => {
@@ -260,21 +261,28 @@ impl Kubo {
 				if stored.key == display(id) {
 					return Ok(());
 				}
-				Err(self.rpc.error(format!("it stored {} where {} was put", stored.key, display(id))))
+				Err(self.rpc.error(format!(
+					"it stored {} where {} was put",
+					stored.key,
+					display(id)
+				)))
 			},
 		}
 	}
 
 	/// Gets a block, from the daemon or from others.
 	pub fn get(&self, id: &ContentId, limit: usize) -> io::Result<Option<Vec<u8>>> {
+		if dag::is_empty(id) {
+			return Ok(Some(Vec::new()));
+		}
 		self.runtime.block_on(self.rpc.block(id, limit, SEARCH)).map_err(Error::into_io)
 	}
 
 	/// Fetches ahead.
 	pub fn want(&self, ids: &[ContentId]) {
-		for id in ids.iter().take(AHEAD).copied() {
+		for id in ids.iter().take(AHEAD) {
 			let Ok(permit) = self.ahead.clone().try_acquire_owned() else { return };
-			let rpc = self.rpc.clone();
+			let (rpc, id) = (self.rpc.clone(), *id);
 			self.runtime.spawn(async move {
 				// The daemon keeps what it fetched. If that fails, whoever gets the block sees why.
 				let _ = rpc.block(&id, MAX_BLOCK, SEARCH).await;
@@ -319,7 +327,9 @@ impl Rpc {
 				return Error::Timeout { what: format!("Kubo's {command}"), limit: deadline };
 			}
 			let source = std::error::Error::source(&error);
-			self.error(source.map_or_else(|| error.to_string(), |source| format!("{error}: {source}")))
+			self.error(
+				source.map_or_else(|| error.to_string(), |source| format!("{error}: {source}")),
+			)
 		};
 		let response = request.send().await.map_err(failed)?;
 		let status = response.status();

@@ -1,17 +1,10 @@
 //! Peers on the loopback interface, exchanging real blobs.
 
-use std::{
-	collections::HashMap,
-	io::{self, Read},
-	path::Path,
-	process::{Child, Stdio},
-	sync::Mutex,
-	time::Duration,
-};
+use std::{collections::HashMap, future::Future, io, path::Path, sync::Mutex, time::Duration};
 
 use dgcs_content::{
-	content_id::{display, raw},
-	fetch, get_blob, put_blob, read_blob, Blob, BlockSink, BlockSource, BLOCK_SIZE, MAX_BLOCK,
+	content_id::raw, fetch, get_blob, put_blob, read_blob, Blob, BlockSink, BlockSource,
+	BLOCK_SIZE, MAX_BLOCK,
 };
 use dgcs_primitives::ContentId;
 use futures::StreamExt;
@@ -29,7 +22,7 @@ use crate::{
 	config::Embedded as EmbeddedConfig,
 	database::{Database, Keep},
 	embedded::Embedded,
-	Config, Error, Kubo, Multiaddr, Store,
+	Config, Error, Multiaddr, Store,
 };
 
 const MIB: u64 = 1 << 20;
@@ -73,7 +66,7 @@ impl Peer {
 	}
 
 	async fn knows(&self, other: &Peer) {
-		self.store.connect(&other.address().await).await.expect("it is there");
+		self.store.connect(&[other.address().await]).await.expect("it is there");
 	}
 
 	async fn received(&self) -> u64 {
@@ -105,6 +98,16 @@ async fn get_one(store: &Store, id: ContentId) -> io::Result<Option<Vec<u8>>> {
 	let store = store.clone();
 	let work = spawn_blocking(move || store.get(&id, MAX_BLOCK));
 	tokio::time::timeout(GENEROUS, work).await.expect("ends").expect("no panic")
+}
+
+/// Waits for something that happens by itself.
+async fn until<F: Future<Output = bool>>(mut ready: impl FnMut() -> F) {
+	let waiting = async {
+		while !ready().await {
+			tokio::time::sleep(Duration::from_millis(20)).await;
+		}
+	};
+	tokio::time::timeout(GENEROUS, waiting).await.expect("it happens");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -146,7 +149,9 @@ async fn a_pin_fetches_a_tree_and_unpin_gives_its_room_back() {
 	one.knows(&two).await;
 	let content = bytes(3, 20_000_000);
 	let blob = put(&two.store, content.clone()).await;
-	let Err(Error::TreeSize { .. }) = one.store.pin(&blob.id, blob.len / 10).await else { panic!() };
+	let Err(Error::TreeSize { .. }) = one.store.pin(&blob.id, blob.len / 10).await else {
+		panic!()
+	};
 	one.store.pin(&blob.id, blob.len).await.expect("the other has it");
 	assert!(one.store.is_pinned(&blob.id).await.expect("can be read"));
 	assert_eq!(one.store.pinned().await.expect("can be read"), [blob.id]);
@@ -190,17 +195,10 @@ async fn a_provider_is_found_through_a_third_peer() {
 	let content = bytes(5, 1_000_000);
 	let blob = put(&one.store, content.clone()).await;
 	// The hub is in the routing table once it has said what it speaks.
-	let mut told = one.store.provide(&blob.id).await;
-	while told.is_err() {
-		tokio::task::yield_now().await;
-		told = one.store.provide(&blob.id).await;
-	}
+	until(|| async { one.store.provide(&blob.id).await.is_ok() }).await;
 	two.knows(&hub).await;
-	let mut found = get(&two.store, &blob).await;
-	while found.is_err() {
-		found = get(&two.store, &blob).await;
-	}
-	assert_eq!(found.expect("is found"), content);
+	until(|| async { get(&two.store, &blob).await.is_ok() }).await;
+	assert_eq!(get(&two.store, &blob).await.expect("is here"), content);
 	assert_eq!(hub.received().await, 0, "it came from the provider itself");
 	assert!(matches!(Peer::new().await.store.provide(&blob.id).await, Err(Error::NotProvided(_))));
 }
@@ -242,9 +240,7 @@ async fn a_lasting_connection_is_made_again() {
 	two.store.shutdown().await.expect("stops");
 	let two = Store::open(&Config::Embedded(settings)).await.expect("starts again");
 	let blob = put(&two, bytes(7, 1000)).await;
-	while get(&one.store, &blob).await.is_err() {
-		tokio::time::sleep(Duration::from_millis(50)).await;
-	}
+	until(|| async { get(&one.store, &blob).await.is_ok() }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -252,9 +248,11 @@ async fn nobody_at_an_address_is_a_clear_error() {
 	let (one, two) = (Peer::new().await, Peer::new().await);
 	let address = two.address().await;
 	let plain: Multiaddr = address.iter().take(2).collect();
-	assert!(matches!(one.store.connect(&plain).await, Err(Error::Address { .. })));
+	assert!(matches!(one.store.connect(&[plain]).await, Err(Error::Address { .. })));
 	two.store.shutdown().await.expect("stops");
-	let Err(Error::Unreachable { address: named, .. }) = one.store.connect(&address).await else {
+	let Err(Error::Unreachable { address: named, .. }) =
+		one.store.connect(std::slice::from_ref(&address)).await
+	else {
 		panic!()
 	};
 	assert_eq!(named, address.to_string());
@@ -285,7 +283,7 @@ async fn a_peer_that_lies_is_passed_over() {
 	let liar = Store::open(&Config::Embedded(config(liar.path()))).await.expect("starts");
 
 	let reader = Peer::with(hasty()).await;
-	reader.store.connect(&liar.addresses().await.expect("it listens")[0]).await.expect("it is there");
+	reader.store.connect(&liar.addresses().await.expect("it listens")).await.expect("it is there");
 	assert!(get(&reader.store, &blob).await.is_err(), "lies are no blocks");
 	reader.knows(&honest).await;
 	assert_eq!(get(&reader.store, &blob).await.expect("the other has it"), content);
@@ -320,7 +318,7 @@ async fn a_full_store_still_reads_and_says_that_it_is_full() {
 	let dir = tempfile::tempdir().expect("a temporary folder");
 	let small = EmbeddedConfig { capacity: 4 * MIB, ..config(dir.path()) };
 	let store = Store::open(&Config::Embedded(small)).await.expect("starts");
-	store.connect(&source.address().await).await.expect("it is there");
+	store.connect(&[source.address().await]).await.expect("it is there");
 	let kept = put(&store, bytes(10, 3_800_000)).await;
 	let content = bytes(11, 5_000_000);
 	let blob = put(&source.store, content.clone()).await;
@@ -335,7 +333,10 @@ async fn a_full_store_still_reads_and_says_that_it_is_full() {
 }
 
 /// A peer that does as told with whoever asks it for blocks.
-struct Rogue(fn(Vec<Ask>) -> Vec<Vec<u8>>);
+struct Rogue(Conduct);
+
+/// The messages with which it answers wishes.
+type Conduct = fn(Vec<Ask>) -> Vec<Vec<u8>>;
 
 #[async_trait::async_trait]
 impl UserProtocol for Rogue {
@@ -387,7 +388,7 @@ impl UserProtocol for Rogue {
 }
 
 /// Starts a rogue, and says where.
-fn rogue(answer: fn(Vec<Ask>) -> Vec<Vec<u8>>) -> Multiaddr {
+fn rogue(answer: Conduct) -> Multiaddr {
 	let listen = "/ip4/127.0.0.1/tcp/0".parse().expect("an address");
 	let builder = ConfigBuilder::new()
 		.with_tcp(tcp::config::Config { listen_addresses: vec![listen], ..Default::default() })
@@ -407,7 +408,7 @@ fn promise(asks: &[Ask]) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rogues_are_dropped_and_others_asked() {
-	let rogues: [fn(Vec<Ask>) -> Vec<Vec<u8>>; 5] = [
+	let rogues: [Conduct; 5] = [
 		// Promises, and sends nothing.
 		|asks| vec![promise(&asks)],
 		// Sends what is no message.
@@ -431,16 +432,16 @@ async fn rogues_are_dropped_and_others_asked() {
 	for answer in rogues {
 		let reader = Peer::with(hasty()).await;
 		let address = rogue(answer);
-		reader.store.connect(&address).await.expect("it is there");
+		reader.store.connect(std::slice::from_ref(&address)).await.expect("it is there");
 		reader.knows(&honest).await;
 		assert_eq!(get(&reader.store, &blob).await.expect("the other has it"), content);
 		// It is not let in again for a while.
-		let dropped = async {
-			while reader.store.usage().await.expect("can be read").peers > 1 {
-				tokio::time::sleep(Duration::from_millis(10)).await;
-			}
-		};
-		tokio::time::timeout(GENEROUS, dropped).await.expect("it was dropped");
-		assert!(matches!(reader.store.connect(&address).await, Err(Error::Unreachable { .. })));
+		until(|| async { reader.store.usage().await.expect("can be read").peers == 1 }).await;
+		assert!(matches!(
+			reader.store.connect(std::slice::from_ref(&address)).await,
+			Err(Error::Unreachable { .. })
+		));
 	}
 }
+
+mod kubo;

@@ -177,7 +177,7 @@ describe('interface', () => {
 			['dgcs_workChain', [0, 0, 'all'], -32602, { parameter: 'limit' }],
 			['dgcs_range', [0], -32602, { parameter: 'range' }],
 			['dgcs_range', [999, 0], -32901],
-			['dgcs_range', [0, 4_294_967_295], -32910, { range: 4_294_967_295 }],
+			['dgcs_range', [0, 4_294_967_295], -32919, { range: 4_294_967_295 }],
 			['dgcs_worker', [], -32602, { parameter: 'account' }],
 			['dgcs_worker', ['5Grw'], -32602, { parameter: 'account' }],
 			['dgcs_worker', [7], -32602, { parameter: 'account' }],

@@ -29,6 +29,9 @@ pub const MAX_RESTARTS: u8 = 4;
 pub const MAX_TURNS: u8 = 128;
 /// Where the positions of a lane start: tasks may be put before the first as well.
 pub const MIDDLE: u64 = u64::MAX / 2;
+/// Blocks that the work chain of a finished task stays for. One is enough to read it: the state
+/// after the last verdict has all of it.
+pub const FINAL_BLOCKS: u32 = 1;
 /// Blocks until a settlement that could not be made is tried again.
 pub const RETRY_BLOCKS: u32 = 600;
 

@@ -229,11 +229,10 @@ fn answer(database: &Database, asks: Vec<Ask>) -> (Message, Vec<Ask>) {
 		let digest = ask.id.digest.as_fixed_bytes();
 		let here = match ask.want {
 			Want::Cancel => continue,
-			Want::Have => database.has(digest).map(|has| {
-				if has {
+			Want::Have => database.has(digest).inspect(|has| {
+				if *has {
 					message.presences.push((ask.id, true));
 				}
-				has
 			}),
 			Want::Block => database.get(digest).map(|block| {
 				let Some(block) = block else { return false };

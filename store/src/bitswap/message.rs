@@ -141,7 +141,8 @@ impl Message {
 		}
 		for block in wire.payload {
 			let codec = [ContentCodec::Raw, ContentCodec::DagPb].into_iter().find(|codec| {
-				ContentId { codec: *codec, digest: Default::default() }.to_bytes()[..4] == block.prefix
+				ContentId { codec: *codec, digest: Default::default() }.to_bytes()[..4]
+					== block.prefix
 			});
 			match codec {
 				Some(codec) => {

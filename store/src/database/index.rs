@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, path::Path};
 use cid::Cid;
 use dgcs_content::content_id::from_cid;
 use dgcs_primitives::ContentId;
-use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction};
+use redb::{
+	ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction,
+};
 
 use super::record::{self, Digest};
 use crate::error::{Error, Result};
@@ -94,7 +96,8 @@ impl Index {
 	pub fn open(path: &Path) -> Result<Self> {
 		let opened = redb::Database::builder().set_cache_size(CACHE).create(path);
 		let database = opened.map_err(|error| match error {
-			redb::DatabaseError::DatabaseAlreadyOpen | redb::DatabaseError::LockProtocolMismatch => {
+			redb::DatabaseError::DatabaseAlreadyOpen
+			| redb::DatabaseError::LockProtocolMismatch => {
 				Error::Locked { path: path.parent().unwrap_or(path).into() }
 			},
 			other => Error::Index(Box::new(other.into())),
@@ -128,6 +131,18 @@ impl Index {
 		let blocks = self.database.begin_read()?.open_table(BLOCKS)?;
 		let row = blocks.get(digest)?;
 		Ok(row.and_then(|row| Place::of(row.value())))
+	}
+
+	/// All blocks of a pack. Looks at all blocks there are.
+	pub fn blocks_in(&self, pack: u32) -> Result<Vec<(Digest, Place)>> {
+		let blocks = self.database.begin_read()?.open_table(BLOCKS)?;
+		let mut found = Vec::new();
+		for row in blocks.iter()? {
+			let (digest, row) = row?;
+			let place = Place::of(row.value()).filter(|place| place.pack == pack);
+			found.extend(place.map(|place| (*digest.value(), place)));
+		}
+		Ok(found)
 	}
 
 	/// What is known of all packs.
@@ -239,7 +254,11 @@ impl Index {
 	}
 
 	/// Pins `root` with all blocks below it, itself included. Gives the first that is not there.
-	pub fn pin(&self, root: &ContentId, digests: &[Digest]) -> Result<std::result::Result<(), Digest>> {
+	pub fn pin(
+		&self,
+		root: &ContentId,
+		digests: &[Digest],
+	) -> Result<std::result::Result<(), Digest>> {
 		let txn = self.database.begin_write()?;
 		{
 			let mut pins = txn.open_table(PINS)?;

@@ -16,7 +16,7 @@ use std::{
 	collections::{BTreeMap, HashMap},
 	fs::File,
 	os::unix::fs::FileExt,
-	path::{Path, PathBuf},
+	path::Path,
 	sync::{
 		atomic::{AtomicU64, Ordering::Relaxed},
 		mpsc::{channel, sync_channel, Receiver, Sender, SyncSender},
@@ -27,11 +27,11 @@ use std::{
 
 use dgcs_primitives::ContentId;
 
+pub(crate) use self::record::{Digest, MAX_STORED};
 use self::{
 	index::{Count, Entry, Index, PackState, Place, NEVER},
 	packs::Packs,
 };
-pub(crate) use self::record::{Digest, MAX_STORED};
 use crate::{
 	config::Usage,
 	error::{at, Error, Result},
@@ -337,7 +337,7 @@ impl Database {
 				continue;
 			}
 			if live > 0 {
-				self.move_live(pack)?;
+				self.move_live(pack, states.get(&pack).map_or(0, |state| state.end))?;
 			}
 			self.shared.packs.remove(pack)?;
 			self.shared.index.remove_pack(pack)?;
@@ -347,23 +347,36 @@ impl Database {
 	}
 
 	/// Copies what is alive in `pack` to the end of the log.
-	fn move_live(&self, pack: u32) -> Result<()> {
+	fn move_live(&self, pack: u32, end: u64) -> Result<()> {
 		let path = self.shared.packs.path(pack);
 		let file = self.shared.packs.file(pack, false).map_err(at(&path))?;
 		let mut offset = 0;
 		while let Some(found) = record::scan(&file, offset).map_err(at(&path))? {
 			offset += record::size(found.block.len());
 			let place = self.shared.index.get(&found.digest)?;
-			let here = place.is_some_and(|place| {
-				place.pack == pack && u64::from(place.offset) == found.offset
-			});
+			let here = place
+				.is_some_and(|place| place.pack == pack && u64::from(place.offset) == found.offset);
 			if here {
-				let record = record::encode(&found.digest, &found.block)
-					.expect("it was read, so it is not too large; qed");
-				self.append(&found.digest, &record, NEVER, true)?;
+				self.move_one(&found.digest, &found.block)?;
+			}
+		}
+		if offset < end {
+			// A record is damaged, and with it the way to those behind it: but the index knows them.
+			self.flush()?;
+			for (digest, place) in self.shared.index.blocks_in(pack)? {
+				match self.shared.read(&digest, &place)? {
+					Some(block) => self.move_one(&digest, &block)?,
+					None => self.shared.index.lose(&digest, &place)?,
+				}
 			}
 		}
 		self.flush()
+	}
+
+	fn move_one(&self, digest: &Digest, block: &[u8]) -> Result<()> {
+		let record =
+			record::encode(digest, block).expect("it was stored, so it is not too large; qed");
+		self.append(digest, &record, NEVER, true)
 	}
 }
 
@@ -387,8 +400,7 @@ impl Shared {
 
 	/// Where a block is. What is fresh is looked up first: it leaves only when it is indexed.
 	fn place(&self, digest: &Digest) -> Result<Option<Place>> {
-		let fresh =
-			self.fresh.read().unwrap_or_else(PoisonError::into_inner).get(digest).copied();
+		let fresh = self.fresh.read().unwrap_or_else(PoisonError::into_inner).get(digest).copied();
 		match fresh {
 			Some(place) => Ok(Some(place)),
 			None => self.index.get(digest),
@@ -477,10 +489,3 @@ fn recover(index: &Index, packs: &Packs) -> Result<()> {
 
 #[cfg(test)]
 mod tests;
-
-/// Where the files of one directory are, for who damages them.
-#[cfg(test)]
-fn pack_files(folder: &Path) -> Vec<PathBuf> {
-	let packs = Packs::open(folder.join("packs")).expect("there are packs");
-	packs.list().expect("can be read").into_iter().map(|(number, _)| packs.path(number)).collect()
-}

@@ -52,8 +52,12 @@ impl Packs {
 		if let Some(file) = open.get(&number) {
 			return Ok(file.clone());
 		}
-		let file =
-			OpenOptions::new().read(true).write(true).create(new).truncate(false).open(self.path(number))?;
+		let file = OpenOptions::new()
+			.read(true)
+			.write(true)
+			.create(new)
+			.truncate(false)
+			.open(self.path(number))?;
 		if new {
 			// So that the file's name survives a loss of power as well.
 			File::open(&self.folder)?.sync_all()?;

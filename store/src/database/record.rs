@@ -60,7 +60,12 @@ fn parse(header: &[u8; HEADER]) -> Option<(Digest, [u8; 4], usize)> {
 }
 
 /// The block in the record at `offset`, if the record is whole.
-pub(crate) fn read(file: &File, offset: u64, digest: &Digest, len: usize) -> io::Result<Option<Vec<u8>>> {
+pub(crate) fn read(
+	file: &File,
+	offset: u64,
+	digest: &Digest,
+	len: usize,
+) -> io::Result<Option<Vec<u8>>> {
 	let mut header = [0; HEADER];
 	let mut block = vec![0; len];
 	let whole = file

@@ -1,4 +1,4 @@
-use std::{collections::HashSet, fs::OpenOptions};
+use std::{collections::HashSet, fs::OpenOptions, path::PathBuf};
 
 use dgcs_content::content_id::raw;
 use proptest::prelude::*;
@@ -17,6 +17,11 @@ fn put(database: &Database, number: u32, len: usize, keep: Keep) -> Digest {
 	let (digest, bytes) = block(number, len);
 	database.put(&digest, &bytes, keep).expect("there is room");
 	digest
+}
+
+fn pack_files(folder: &Path) -> Vec<PathBuf> {
+	let packs = Packs::open(folder.join("packs")).expect("there are packs");
+	packs.list().expect("can be read").into_iter().map(|(number, _)| packs.path(number)).collect()
 }
 
 fn root(digest: Digest) -> ContentId {
@@ -136,7 +141,9 @@ fn a_full_store_lets_the_oldest_cached_go_and_no_others() {
 
 	// Kept ones that were never pinned may go in the next session.
 	let database = Database::open(folder.path(), 8 * MIB).expect("opens");
-	(400..470).for_each(|number| drop(put(&database, number, 100_000, Keep::Session)));
+	for number in 400..470 {
+		put(&database, number, 100_000, Keep::Session);
+	}
 	assert!(database.has(&pinned).expect("can be read"));
 	assert!(!database.has(&kept).expect("can be read"));
 }
@@ -170,7 +177,29 @@ fn unpinned_blocks_give_their_room_back() {
 		assert!(database.get(digest).expect("can be read").is_some());
 	}
 	database.unpin(&root(odd[0])).expect("was pinned");
-	assert_eq!(database.usage().expect("can be read"), Usage { capacity: 64 * MIB, ..Usage::default() });
+	assert_eq!(
+		database.usage().expect("can be read"),
+		Usage { capacity: 64 * MIB, ..Usage::default() }
+	);
+}
+
+#[test]
+fn a_rotten_block_does_not_take_others_with_it() {
+	let folder = tempfile::tempdir().expect("a temporary folder");
+	let database = Database::open(folder.path(), 64 * MIB).expect("opens");
+	let blocks: Vec<_> = (0..10).map(|n| put(&database, n, 200_000, Keep::Session)).collect();
+	database.pin(&root(blocks[0]), &blocks[..6]).expect("all are there");
+	database.pin(&root(blocks[6]), &blocks[6..]).expect("all are there");
+	// The head of the block before the last is damaged, so that the last cannot be found by reading on.
+	let pack = pack_files(folder.path()).remove(0);
+	let file = OpenOptions::new().write(true).open(pack).expect("is there");
+	file.write_all_at(b"!", 8 * record::size(200_000)).expect("can be written");
+	database.unpin(&root(blocks[0])).expect("was pinned");
+	let there: Vec<_> =
+		blocks.iter().map(|digest| database.has(digest).expect("can be read")).collect();
+	assert_eq!(there[6..], [true, true, false, true]);
+	assert_eq!(database.get(&blocks[9]).expect("can be read"), Some(block(9, 200_000).1));
+	assert_eq!(database.usage().expect("can be read").used, 3 * record::size(200_000));
 }
 
 #[test]

@@ -1,0 +1,134 @@
+//! The `dgcs_*` methods that a masternode adds to a node's JSON-RPC.
+//!
+//! None needs a signature: what `dgcs_keyShare` gives is sealed to who may read it, what
+//! `dgcs_handOver` takes proves itself, and the others tell no secret. All block, since chain and
+//! store do: they run on threads that may wait.
+
+mod error;
+mod params;
+
+use std::{
+	fmt,
+	sync::{Arc, OnceLock},
+};
+
+use codec::DecodeAll;
+use dgcs_primitives::{RangeIndex, TaskId};
+use jsonrpsee::proc_macros::rpc;
+use serde::{Deserialize, Serialize};
+use sp_core::Bytes;
+
+pub use error::RpcError;
+pub(crate) use error::OFFER_NOT_NOW;
+pub use params::{FromJson, Param};
+
+use crate::{
+	book::Held,
+	custody::Custody,
+	edges::{AccountId, Store},
+	hand_over::Offer,
+};
+use params::{optional, required};
+
+/// One share, as `dgcs_keyShare` gives it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyShareJson {
+	/// The number of its holder in the manifest.
+	pub holder: u8,
+	/// The share, sealed to the worker: hexadecimal, after `0x`.
+	pub sealed: Bytes,
+}
+
+/// What masternodes keep for owners and workers.
+///
+/// Parameters may be sent by position or by name. All may be left out as far as the types go, so
+/// that a missing one gets an error of ours (see [`RpcError`]) and not a parser's.
+#[rpc(server, namespace = "dgcs")]
+pub trait CustodyApi {
+	/// Where other stores reach this masternode's: multiaddresses with the peer's id.
+	#[method(name = "storeAddresses", blocking)]
+	fn store_addresses(&self) -> Result<Vec<String>, RpcError>;
+
+	/// The shares that this masternode holds of the key at `position` of the task (0: the task's own,
+	/// `r + 1`: that of range `r`), sealed to the worker's registered key, if the finalised chain has
+	/// a live lease of the range for it. For position 0, `range` names a range on which the worker
+	/// has its lease; left out, any will do.
+	#[method(name = "keyShare", blocking)]
+	fn key_share(
+		&self,
+		task: Option<Param<TaskId>>,
+		position: Option<Param<u32>>,
+		worker: Option<Param<AccountId>>,
+		range: Option<Param<u32>>,
+	) -> Result<Vec<KeyShareJson>, RpcError>;
+
+	/// What of the task is here, and whether that is all.
+	#[method(name = "held", blocking)]
+	fn held(&self, task: Option<Param<TaskId>>) -> Result<Held, RpcError>;
+
+	/// Takes the shares of a masternode that has left. `offer` is an [`Offer`] in SCALE, hexadecimal
+	/// after `0x`. `true`: they are held, now or since before.
+	#[method(name = "handOver", blocking)]
+	fn hand_over(&self, offer: Option<Param<Bytes>>) -> Result<bool, RpcError>;
+}
+
+/// Answers from one masternode's custody.
+#[derive(Clone)]
+pub struct CustodyRpc {
+	custody: Arc<OnceLock<Arc<Custody>>>,
+	store: Arc<dyn Store>,
+}
+
+impl fmt::Debug for CustodyRpc {
+	fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+		write!(f, "CustodyRpc({:?})", self.custody)
+	}
+}
+
+impl CustodyRpc {
+	/// Answers from `custody`, which is set once the node knows its account. Its `store` is reached
+	/// before. `into_rpc()` makes it a module to merge with the node's.
+	pub fn new(custody: Arc<OnceLock<Arc<Custody>>>, store: Arc<dyn Store>) -> Self {
+		CustodyRpc { custody, store }
+	}
+
+	fn custody(&self) -> Result<&Custody, RpcError> {
+		self.custody.get().map(|custody| &**custody).ok_or(RpcError::NoMasternode)
+	}
+}
+
+impl CustodyApiServer for CustodyRpc {
+	fn store_addresses(&self) -> Result<Vec<String>, RpcError> {
+		Ok(self.store.addresses())
+	}
+
+	fn key_share(
+		&self,
+		task: Option<Param<TaskId>>,
+		position: Option<Param<u32>>,
+		worker: Option<Param<AccountId>>,
+		range: Option<Param<u32>>,
+	) -> Result<Vec<KeyShareJson>, RpcError> {
+		let task = required("task", task)?;
+		let position = required("position", position)?;
+		let worker = required("worker", worker)?;
+		let range = optional("range", range)?.map(RangeIndex);
+		let shares = self.custody()?.key_share(task, position, &worker, range)?;
+		let json = shares
+			.into_iter()
+			.map(|share| KeyShareJson { holder: share.holder, sealed: Bytes(share.sealed) });
+		Ok(json.collect())
+	}
+
+	fn held(&self, task: Option<Param<TaskId>>) -> Result<Held, RpcError> {
+		let task = required("task", task)?;
+		self.custody()?.held(task).ok_or(RpcError::NothingHeld { task })
+	}
+
+	fn hand_over(&self, offer: Option<Param<Bytes>>) -> Result<bool, RpcError> {
+		let offer = required("offer", offer)?;
+		let offer = Offer::decode_all(&mut &offer[..]).map_err(|_| RpcError::NoOffer)?;
+		self.custody()?.accept(&offer)?;
+		Ok(true)
+	}
+}

@@ -1,0 +1,535 @@
+//! `dgcs worker`.
+
+use std::{
+	io::{self, Write},
+	num::NonZeroUsize,
+	path::{Path, PathBuf},
+	sync::Arc,
+	time::Duration,
+};
+
+use dgcs_client::{
+	parse_address, Account, AccountError, AccountFile, Chain as ClientChain, Error, KeystoreError,
+	Options, Sender,
+};
+use dgcs_primitives::api::Capacity;
+use dgcs_sandbox::{Cache, CacheError, RunError, Sandbox};
+use dgcs_store::{Config as StoreConfig, Embedded, Kubo, Multiaddr};
+use serde::Serialize;
+use sp_core::H256;
+use tokio::sync::{mpsc::unbounded_channel, watch};
+
+use crate::{
+	chain::{Chain, ChainError},
+	drive::{Edges, Note, Worker},
+	execute::{Executor, OVERHEAD_MIB},
+	journal::{Journal, JournalError},
+	lend::{Config, ConfigError, Machine as Host, Observer, Policy, Terms, DEFAULT_CONFIG},
+	live::{LiveChain, LiveShares, LiveStore},
+	machine::{Identity, Machine, SaltKey, Stop},
+	registration::{Asked, Dgc, RegistrationError},
+	slots::{lower_priority, Slots},
+};
+
+/// How often the machine is looked at.
+const LOOK: Duration = Duration::from_secs(2);
+/// How long what is under way at the end may take.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+/// Tenths of the disk that is lent: for compiled programs, and for results before they are shown. The
+/// rest is the store's.
+const CACHE_TENTHS: u64 = 1;
+const JOURNAL_TENTHS: u64 = 3;
+
+/// Compute strangers' subtasks for pay.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_long_help = HELP)]
+pub struct WorkerCommand {
+	/// The worker's account file, as `dgcs account` or polkadot.js writes it.
+	#[arg(long, value_name = "FILE", required_unless_present_any = ["uri", "print_config"])]
+	account: Option<PathBuf>,
+
+	/// A file with the account's password in its first line. Without it the password is asked for.
+	#[arg(long, value_name = "FILE", conflicts_with = "uri")]
+	password_file: Option<PathBuf>,
+
+	/// The secret URI of a development account, such as `//Eve`. Everybody knows its secret.
+	#[arg(long, value_name = "URI", conflicts_with = "account")]
+	uri: Option<String>,
+
+	/// Nodes of the chain: masternodes' or one's own. The next one is taken when one fails.
+	#[arg(long, value_name = "URL", value_delimiter = ',', default_value = "ws://127.0.0.1:9944")]
+	chain: Vec<String>,
+
+	/// The genesis hash of the chain. Without it, that of the first node that answers.
+	#[arg(long, value_name = "HASH")]
+	genesis: Option<H256>,
+
+	/// What to lend: a file, of which `--print-config` shows the defaults.
+	#[arg(long, value_name = "FILE")]
+	config: Option<PathBuf>,
+
+	/// Print the default config, with comments, and end.
+	#[arg(long)]
+	print_config: bool,
+
+	/// This machine has nothing else to do: lend what is lent while it is idle, always.
+	#[arg(long)]
+	dedicated: bool,
+
+	/// Where the worker keeps its journal, its store, and compiled programs.
+	#[arg(long, value_name = "FOLDER", default_value = "dgcs-worker")]
+	data: PathBuf,
+
+	/// Use the Kubo daemon with this RPC as the store, in place of the one inside.
+	#[arg(long, value_name = "URL")]
+	kubo: Option<String>,
+
+	/// Where the store inside listens. Without it, at any free port.
+	#[arg(long, value_name = "MULTIADDR", conflicts_with = "kubo")]
+	listen: Vec<Multiaddr>,
+
+	/// Where others reach the store inside, if that is elsewhere.
+	#[arg(long, value_name = "MULTIADDR", conflicts_with = "kubo")]
+	external: Vec<Multiaddr>,
+
+	/// A peer of the store inside, beside the masternodes'.
+	#[arg(long, value_name = "MULTIADDR", conflicts_with = "kubo")]
+	peer: Vec<Multiaddr>,
+
+	/// Register this worker, or change what it is registered with, if need be. Its bond is held.
+	#[arg(long)]
+	register: bool,
+
+	/// Who runs the worker, and where its rewards go. Without it, the worker's own account.
+	#[arg(long, value_name = "ADDRESS", requires = "register")]
+	operator: Option<String>,
+
+	/// The most that may be held as the bond, in DGC. Without it, whatever the chain asks for.
+	#[arg(long, value_name = "DGC", requires = "register")]
+	max_bond: Option<u64>,
+
+	/// How to say what happens.
+	#[arg(long, value_enum, default_value = "text")]
+	output: Format,
+}
+
+const HELP: &str = "\
+The first Ctrl-C or SIGTERM ends the worker once it has finished and revealed what it has leases for; the second
+abandons what it computes, and still reveals what it has committed to; the third ends it at once. What it
+then owes, it finds again at its next start: start it within the minute that there is to reveal.
+
+Examples:
+  dgcs worker --account worker.json --register
+  dgcs worker --account worker.json --chain ws://one:9944,ws://two:9944 --config worker.toml
+  dgcs worker --print-config > worker.toml";
+
+/// A format of what is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+	/// For people.
+	Text,
+	/// One JSON object a line.
+	Json,
+}
+
+/// Why a worker can't work.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WorkerError {
+	/// The config.
+	#[error(transparent)]
+	Config(#[from] ConfigError),
+	/// The account file.
+	#[error(transparent)]
+	Keystore(#[from] KeystoreError),
+	/// The secret URI, or an address.
+	#[error(transparent)]
+	Account(#[from] AccountError),
+	/// A file or folder.
+	#[error("{path} can't be used: {source}")]
+	File {
+		/// Which one.
+		path: PathBuf,
+		/// Why.
+		source: io::Error,
+	},
+	/// The password.
+	#[error("the password can't be read: {0}; give a --password-file")]
+	Password(io::Error),
+	/// The chain.
+	#[error(transparent)]
+	Client(#[from] Error),
+	/// A call.
+	#[error(transparent)]
+	Chain(#[from] ChainError),
+	/// The journal.
+	#[error(transparent)]
+	Journal(#[from] JournalError),
+	/// The sandbox.
+	#[error(transparent)]
+	Sandbox(#[from] RunError),
+	/// The cache of compiled programs.
+	#[error(transparent)]
+	Cache(#[from] CacheError),
+	/// The store.
+	#[error(transparent)]
+	Store(#[from] dgcs_store::Error),
+	/// What the worker is registered with.
+	#[error(transparent)]
+	Registration(#[from] RegistrationError),
+	/// The threads.
+	#[error("no threads can be started: {0}")]
+	Threads(io::Error),
+}
+
+impl WorkerCommand {
+	/// Works until it is told to stop. Makes its own runtime, so it must not be called on one.
+	///
+	/// # Errors
+	///
+	/// When there is something that the worker's owner has to see to before it can work.
+	pub fn run(&self) -> Result<(), WorkerError> {
+		if self.print_config {
+			// Whoever reads it may have gone.
+			let _ = io::stdout().write_all(DEFAULT_CONFIG.as_bytes());
+			return Ok(());
+		}
+		let (config, terms) = self.terms()?;
+		let account = self.open_account()?;
+		share_pool(&terms, config.nice);
+		// What isn't computing is little: two threads, whatever the machine.
+		let runtime = tokio::runtime::Builder::new_multi_thread()
+			.worker_threads(2)
+			.enable_all()
+			.build()
+			.map_err(WorkerError::Threads)?;
+		let worked = runtime.block_on(self.work(account, config, terms));
+		// What still waits for a store or a chain is taken up by the next start.
+		runtime.shutdown_timeout(LAST_WORDS);
+		worked
+	}
+
+	/// What is lent, by the config and this machine.
+	fn terms(&self) -> Result<(Config, Terms), WorkerError> {
+		let mut config = match &self.config {
+			Some(path) => Config::read(path)?,
+			None => Config::default(),
+		};
+		if self.dedicated {
+			config = config.dedicated();
+		}
+		let terms = config.terms(&Host::this())?;
+		Ok((config, terms))
+	}
+
+	fn open_account(&self) -> Result<Account, WorkerError> {
+		if let Some(uri) = &self.uri {
+			return Ok(Account::from_uri(uri)?);
+		}
+		let file = AccountFile::read(self.account.as_deref().unwrap_or(Path::new("")))?;
+		let password = match &self.password_file {
+			Some(path) => {
+				let text = std::fs::read_to_string(path)
+					.map_err(|source| WorkerError::File { path: path.clone(), source })?;
+				text.lines().next().unwrap_or_default().to_string()
+			},
+			None => rpassword::prompt_password("Password: ").map_err(WorkerError::Password)?,
+		};
+		Ok(file.open(&password)?)
+	}
+
+	async fn work(
+		&self,
+		account: Account,
+		config: Config,
+		terms: Terms,
+	) -> Result<(), WorkerError> {
+		let options = Options { genesis: self.genesis, ..Options::default() };
+		let chain = ClientChain::connect(self.chain.clone(), options).await?;
+		let sender = Sender::new(chain.clone(), account.clone());
+		let live = Arc::new(LiveChain::new(sender));
+		let printer = Printer { format: self.output };
+		printer.note(&Started {
+			event: "worker",
+			account: account.address(),
+			genesis: chain.genesis(),
+			idle_slots: terms.idle_slots,
+			busy_slots: terms.busy_slots,
+			memory_mib: program_memory(&terms),
+		});
+		self.register(&chain, &*live, &account, &terms).await?;
+
+		let worker = H256(account.id().into());
+		let secret = account.encryption_secret();
+		let salts = SaltKey::new(&secret.to_bytes());
+		let identity = Identity { genesis: chain.genesis(), worker, salts };
+		let tenth = (u64::from(config.disk_gib) << 30) / 10;
+		let folder = self.data.join("journal");
+		let room = JOURNAL_TENTHS * tenth;
+		let (journal, votes) = Journal::open(&folder, &identity.genesis, &worker, room)?;
+		let cache = Cache::open(self.data.join("programs"), CACHE_TENTHS * tenth)?;
+		let scratch = self.data.join("scratch");
+		std::fs::create_dir_all(&scratch)
+			.map_err(|source| WorkerError::File { path: scratch.clone(), source })?;
+		let store = self.store((10 - CACHE_TENTHS - JOURNAL_TENTHS) * tenth);
+		let store = Arc::new(LiveStore::open(&store, chain.clone()).await?);
+		let runtime = tokio::runtime::Handle::current();
+		let shares = LiveShares::new(chain.clone(), account.id(), runtime);
+		let executor = Executor::new(
+			store.clone(),
+			Arc::new(shares),
+			secret,
+			Sandbox::new(Some(cache))?,
+			scratch,
+			terms.slot_memory_mib.into(),
+		);
+		let retention = results_kept(&chain, config.keep_results_hours).await?;
+		let edges = Edges {
+			chain: live,
+			store: store.clone(),
+			executor: Arc::new(executor),
+			journal: Arc::new(journal),
+			slots: Slots::new(terms.idle_slots, config.nice),
+			notes: Arc::new(move |note| printer.note(note)),
+		};
+		let lent = watch_machine(terms);
+		let machine = Machine::new(identity, retention, votes);
+		Worker::new(machine, edges, lent).run(signals()).await;
+		Ok(store.close().await?)
+	}
+
+	/// The store, with room for `capacity` bytes.
+	fn store(&self, capacity: u64) -> StoreConfig {
+		if let Some(url) = &self.kubo {
+			return StoreConfig::Kubo(Kubo { url: url.clone() });
+		}
+		let defaults = Embedded::new(self.data.join("store"));
+		let listen = if self.listen.is_empty() { defaults.listen } else { self.listen.clone() };
+		let (external, peers) = (self.external.clone(), self.peer.clone());
+		StoreConfig::Embedded(Embedded { listen, external, peers, capacity, ..defaults })
+	}
+
+	/// Sees to it that the chain has this worker as it is now.
+	async fn register(
+		&self,
+		client: &ClientChain,
+		chain: &dyn Chain,
+		account: &Account,
+		terms: &Terms,
+	) -> Result<(), WorkerError> {
+		let at = client.at_best().await?;
+		let capacity = Capacity { slots: terms.idle_slots, memory_mib: program_memory(terms) };
+		let asked = Asked {
+			register: self.register,
+			operator: self.operator.as_deref().map(parse_address).transpose()?,
+			max_bond: self.max_bond.map(Dgc::whole),
+			account: account.id(),
+			key: account.encryption_secret().public(),
+			capacity,
+			bond: Dgc(at.bond_required(capacity).await?),
+			spendable: Dgc(at.funds(&account.id()).await?.spendable),
+		};
+		match asked.call(at.worker(&account.id()).await?.as_ref())? {
+			Some(call) => Ok(chain.send(call).await?),
+			None => Ok(()),
+		}
+	}
+}
+
+/// Memory that a program may have, in MiB.
+fn program_memory(terms: &Terms) -> u32 {
+	terms.slot_memory_mib.saturating_sub(OVERHEAD_MIB)
+}
+
+/// The blocks for which results are kept.
+async fn results_kept(chain: &ClientChain, hours: u32) -> Result<u32, WorkerError> {
+	let block_ms = chain.at_best().await?.block_time()?.max(1);
+	let blocks = u64::from(hours) * 3_600_000 / block_ms;
+	Ok(u32::try_from(blocks).unwrap_or(u32::MAX))
+}
+
+/// Content is hashed, opened and sealed on a pool of threads: as many as there are slots, which
+/// give way as those do. A program that embeds this and has a pool already keeps its own.
+fn share_pool(terms: &Terms, nice: i32) {
+	let threads = NonZeroUsize::new(terms.idle_slots.into()).map_or(1, NonZeroUsize::get);
+	let pool = rayon::ThreadPoolBuilder::new()
+		.num_threads(threads)
+		.start_handler(move |_| lower_priority(nice))
+		.thread_name(|number| format!("content-{number}"));
+	if let Err(error) = pool.build_global() {
+		log::debug!("the pool of threads is as it was: {error}");
+	}
+}
+
+/// Looks at the machine time and again, and says how much may run.
+fn watch_machine(terms: Terms) -> watch::Receiver<crate::lend::Allowance> {
+	let mut observer = Observer::new();
+	let mut policy = Policy::new(terms);
+	let began = tokio::time::Instant::now();
+	let first = policy.step(Duration::ZERO, &observer.look());
+	let (sender, receiver) = watch::channel(first);
+	tokio::spawn(async move {
+		let mut ticks = tokio::time::interval(LOOK);
+		ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+		while !sender.is_closed() {
+			ticks.tick().await;
+			let allowance = policy.step(began.elapsed(), &observer.look());
+			sender.send_if_modified(|last| std::mem::replace(last, allowance) != allowance);
+		}
+	});
+	receiver
+}
+
+/// What the worker is told by signals. Closed after the third.
+fn signals() -> tokio::sync::mpsc::UnboundedReceiver<Stop> {
+	let (sender, receiver) = unbounded_channel();
+	tokio::spawn(async move {
+		for stop in [Some(Stop::Drain), Some(Stop::Abandon), None] {
+			if let Err(error) = signal().await {
+				log::warn!("signals can't be waited for ({error}): the worker ends when killed");
+				return std::future::pending().await;
+			}
+			if let Some(stop) = stop {
+				// A worker that has ended needs no telling.
+				let _ = sender.send(stop);
+			}
+		}
+	});
+	receiver
+}
+
+#[cfg(unix)]
+async fn signal() -> io::Result<()> {
+	use tokio::signal::unix::{signal, SignalKind};
+	let mut terminate = signal(SignalKind::terminate())?;
+	tokio::select! {
+		ended = tokio::signal::ctrl_c() => ended,
+		_ = terminate.recv() => Ok(()),
+	}
+}
+
+#[cfg(not(unix))]
+async fn signal() -> io::Result<()> {
+	tokio::signal::ctrl_c().await
+}
+
+/// What is said first.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Started {
+	event: &'static str,
+	account: String,
+	genesis: H256,
+	idle_slots: u16,
+	busy_slots: u16,
+	memory_mib: u32,
+}
+
+impl std::fmt::Display for Started {
+	fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+		let Started { account, genesis, idle_slots, busy_slots, memory_mib, .. } = self;
+		write!(
+			f,
+			"{account} on the chain {genesis:?}: {idle_slots} slots of {memory_mib} MiB a program, \
+			 {busy_slots} while somebody uses the machine"
+		)
+	}
+}
+
+/// Prints what happens.
+#[derive(Clone, Copy, Debug)]
+struct Printer {
+	format: Format,
+}
+
+impl Printer {
+	fn note(&self, note: &(impl Serialize + std::fmt::Display)) {
+		let line = match self.format {
+			Format::Text => note.to_string(),
+			Format::Json => match serde_json::to_string(note) {
+				Ok(line) => line,
+				Err(error) => return log::error!("{note}: it can't be written as JSON: {error}"),
+			},
+		};
+		// Whoever reads it may have gone; the worker works on.
+		let _ = writeln!(io::stdout(), "{line}");
+	}
+}
+
+impl std::fmt::Display for Note {
+	fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+		match self {
+			Note::Status { status, message, .. } => {
+				write!(
+					f,
+					"block {}: {} of {} slots run, {} ranges wait, {} votes are open, {} results are kept",
+					status.block,
+					status.running,
+					status.slots,
+					status.waiting,
+					status.voting,
+					status.kept
+				)?;
+				message.iter().try_for_each(|message| write!(f, "; no more work: {message}"))
+			},
+			Note::Started { task, range, round, subtasks } => {
+				write!(f, "task {task} range {range} round {round}: computes {subtasks} subtasks")
+			},
+			Note::Computed { task, subtask, outcome, cpu_ms, .. } => {
+				write!(f, "task {task} subtask {subtask}: {outcome}, after {cpu_ms} ms")
+			},
+			Note::Committed { task, range, round } => {
+				write!(f, "task {task} range {range} round {round}: committed")
+			},
+			Note::Revealed { task, range, round } => {
+				write!(f, "task {task} range {range} round {round}: revealed")
+			},
+			Note::Trouble { message } => f.write_str(message),
+		}
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+	use clap::Parser;
+
+	#[derive(Debug, Parser)]
+	struct Cli {
+		#[command(flatten)]
+		worker: WorkerCommand,
+	}
+
+	fn parse(line: &str) -> Result<WorkerCommand, clap::Error> {
+		Cli::try_parse_from(std::iter::once("worker").chain(line.split_whitespace()))
+			.map(|cli| cli.worker)
+	}
+
+	#[test]
+	fn flags_are_understood() {
+		let command = parse("--account a.json --chain ws://a,ws://b --chain ws://c").expect("good");
+		assert_eq!(command.chain, ["ws://a", "ws://b", "ws://c"]);
+		assert_eq!(command.output, Format::Text);
+		assert!(parse("--print-config").expect("good").print_config);
+		for wrong in [
+			"",
+			"--uri //Eve --account a.json",
+			"--account a.json --operator X",
+			"--account a.json --max-bond 5",
+			"--uri //Eve --password-file p",
+			"--uri //Eve --output xml",
+		] {
+			assert!(parse(wrong).is_err(), "{wrong}");
+		}
+	}
+
+	#[test]
+	fn notes_are_lines_of_json() {
+		let note = Note::Computed { task: 1, subtask: 2, outcome: "ok".into(), fuel: 3, cpu_ms: 4 };
+		let json = serde_json::to_string(&note).expect("plain data");
+		let expected =
+			r#"{"event":"computed","task":1,"subtask":2,"outcome":"ok","fuel":3,"cpuMs":4}"#;
+		assert_eq!(json, expected);
+		assert_eq!(note.to_string(), "task 1 subtask 2: ok, after 4 ms");
+	}
+}

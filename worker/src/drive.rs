@@ -1,0 +1,376 @@
+//! Carries out what the machine decides, and tells it what came of it.
+//!
+//! One loop owns the machine. Whatever takes time happens beside it: calls to the chain as tasks,
+//! runs on threads of their own, the disk and the store on threads that may wait. Each answers with
+//! one event, so that what is on its way is bounded by what the machine has asked for.
+
+use std::{sync::Arc, time::Duration};
+
+use dgcs_content::result_id;
+use dgcs_primitives::Round;
+use serde::Serialize;
+use tokio::{
+	runtime::Handle,
+	sync::{
+		mpsc::{unbounded_channel, UnboundedReceiver, UnboundedSender},
+		watch,
+	},
+};
+
+use crate::{
+	chain::{Call, Chain, ChainError, Place, View},
+	execute::{Abandon, Done, ExecuteError, Executor, Work},
+	journal::Journal,
+	lend::{Allowance, Reason},
+	machine::{Assignment, Command, Event, Failure, Idle, Machine, Sent, Status, Stop, Vote},
+	show::{show, Store},
+	slots::Slots,
+};
+
+/// How long to wait before a chain that can't be reached is asked again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// What a worker has around it.
+#[derive(Clone)]
+pub struct Edges {
+	/// The chain.
+	pub chain: Arc<dyn Chain>,
+	/// Where results are shown.
+	pub store: Arc<dyn Store>,
+	/// What computes.
+	pub executor: Arc<Executor>,
+	/// What survives.
+	pub journal: Arc<Journal>,
+	/// Where it runs.
+	pub slots: Slots,
+	/// Who is told what happens.
+	pub notes: Arc<dyn Fn(&Note) + Send + Sync>,
+}
+
+impl std::fmt::Debug for Edges {
+	fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+		f.debug_struct("Edges").field("executor", &self.executor).finish_non_exhaustive()
+	}
+}
+
+/// What there is to tell a worker's owner.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "event")]
+#[non_exhaustive]
+pub enum Note {
+	/// What the worker is doing, whenever that has changed.
+	Status {
+		/// All of it.
+		#[serde(flatten)]
+		status: Status,
+		/// Why no more is lent.
+		lent: Option<Reason>,
+		/// Why it does not ask for work, in words.
+		message: Option<String>,
+	},
+	/// A run began.
+	Started {
+		/// The task.
+		task: u64,
+		/// The range.
+		range: u32,
+		/// The round of the vote.
+		round: u8,
+		/// How many subtasks there are to compute.
+		subtasks: u32,
+	},
+	/// A subtask was computed.
+	Computed {
+		/// The task.
+		task: u64,
+		/// The subtask within it.
+		subtask: u32,
+		/// How its program ended.
+		outcome: String,
+		/// Fuel that it used.
+		fuel: u64,
+		/// Processor time that it took, in milliseconds.
+		cpu_ms: u64,
+	},
+	/// A commitment is in a block.
+	Committed {
+		/// The task.
+		task: u64,
+		/// The range.
+		range: u32,
+		/// The round of the vote.
+		round: u8,
+	},
+	/// Results were shown.
+	Revealed {
+		/// The task.
+		task: u64,
+		/// The range.
+		range: u32,
+		/// The round of the vote.
+		round: u8,
+	},
+	/// Something went wrong that is dealt with.
+	Trouble {
+		/// What, and what becomes of it.
+		message: String,
+	},
+}
+
+/// A worker at work.
+#[derive(Debug)]
+pub struct Worker {
+	machine: Machine,
+	edges: Edges,
+	events: (UnboundedSender<Event>, UnboundedReceiver<Event>),
+	lent: watch::Receiver<Allowance>,
+	reported: Option<(Option<Idle>, Option<Reason>, [usize; 5])>,
+	/// Whether the next view is to be of all seats.
+	rescan: bool,
+}
+
+impl Worker {
+	/// A worker by `machine`, which lends what `lent` says at the time.
+	pub fn new(machine: Machine, edges: Edges, lent: watch::Receiver<Allowance>) -> Self {
+		let rescan = false;
+		Worker { machine, edges, events: unbounded_channel(), lent, reported: None, rescan }
+	}
+
+	/// Works until it is told to stop by `stop` and owes nothing more, or `stop` is closed: then what
+	/// goes on is left as it is, for another start to take up.
+	pub async fn run(mut self, mut stop: UnboundedReceiver<Stop>) {
+		let mut allowance = *self.lent.borrow_and_update();
+		self.handle(Event::Slots(allowance.slots));
+		let mut next = Box::pin(self.next_view());
+		while !self.machine.is_done() {
+			let event = tokio::select! {
+				biased;
+				stop = stop.recv() => match stop {
+					Some(stop) => Event::Stop(stop),
+					None => break,
+				},
+				Some(event) = self.events.1.recv() => event,
+				Ok(()) = self.lent.changed() => {
+					allowance = *self.lent.borrow_and_update();
+					Event::Slots(allowance.slots)
+				},
+				view = &mut next => {
+					next = Box::pin(self.next_view());
+					match view {
+						Ok(view) => Event::Block(view),
+						Err(error) => {
+							self.trouble(error.to_string());
+							continue;
+						},
+					}
+				},
+			};
+			self.handle(event);
+			self.report(allowance.reason);
+		}
+		for run in self.machine.running() {
+			self.edges.slots.abandon(run);
+		}
+	}
+
+	/// The next view. After an error, there is a pause before it.
+	fn next_view(&mut self) -> impl std::future::Future<Output = Result<View, ChainError>> + Send {
+		let (chain, watch) = (self.edges.chain.clone(), self.machine.watch());
+		let all = std::mem::take(&mut self.rescan);
+		async move {
+			let view = chain.next(&watch, all).await;
+			if view.is_err() {
+				tokio::time::sleep(RETRY).await;
+			}
+			view
+		}
+	}
+
+	fn handle(&mut self, event: Event) {
+		for command in self.machine.handle(event) {
+			self.carry_out(command);
+		}
+	}
+
+	fn carry_out(&mut self, command: Command) {
+		match command {
+			Command::Take(slots) => self.send(Call::Take(slots), Sent::Take, None),
+			Command::Compute(assignment) => self.compute(assignment),
+			Command::Abandon(run) => self.edges.slots.abandon(run),
+			Command::Save(vote) => self.save(vote),
+			Command::Commit(place, round, commitment) => {
+				let Place { task, range } = place;
+				let note = Note::Committed { task: task.0, range: range.0, round: round.0 };
+				let sent = Sent::Commit(place, round);
+				self.send(Call::Commit(place, commitment), sent, Some(note));
+			},
+			Command::Publish(place, round) => self.publish(place, round),
+			Command::Reveal(place, round, digests, salt) => {
+				let Place { task, range } = place;
+				let note = Note::Revealed { task: task.0, range: range.0, round: round.0 };
+				let sent = Sent::Reveal(place, round);
+				self.send(Call::Reveal(place, digests, salt), sent, Some(note));
+			},
+			Command::Forget(place, round) => self.forget(place, round),
+			Command::Rescan => self.rescan = true,
+		}
+	}
+
+	fn send(&self, call: Call, sent: Sent, note: Option<Note>) {
+		let (edges, events) = (self.edges.clone(), self.events.0.clone());
+		tokio::spawn(async move {
+			match edges.chain.send(call).await {
+				Ok(()) => note.iter().for_each(|note| (edges.notes)(note)),
+				Err(error) => {
+					(edges.notes)(&Note::Trouble { message: error.to_string() });
+					tell(&events, Event::NotSent(sent));
+				},
+			}
+		});
+	}
+
+	fn compute(&self, assignment: Assignment) {
+		let Assignment { run, place, round, open } = assignment;
+		let Place { task, range } = place;
+		let subtasks = open.count_ones();
+		self.note(&Note::Started { task: task.0, range: range.0, round: round.0, subtasks });
+		let (edges, events) = (self.edges.clone(), self.events.0.clone());
+		let (notes, handle) = (self.edges.notes.clone(), Handle::current());
+		let work = move |abandon: &Abandon| execute(&edges, &assignment, abandon, &handle);
+		self.edges.slots.start(run, work, move |result| {
+			let event = match result {
+				Some(Ok(digests)) => Event::Computed { run, digests },
+				Some(Err(error)) => {
+					let failure = match error {
+						ExecuteError::Abandoned => Failure::Abandoned,
+						ExecuteError::Unfit { .. } => Failure::Unfit,
+						_ => Failure::Passing,
+					};
+					if failure != Failure::Abandoned {
+						notes(&Note::Trouble { message: format!("{place}: {error}") });
+					}
+					Event::Failed { run, failure }
+				},
+				None => {
+					let message = format!("{place}: its run broke off; it is tried again");
+					notes(&Note::Trouble { message });
+					Event::Failed { run, failure: Failure::Passing }
+				},
+			};
+			tell(&events, event);
+		});
+	}
+
+	fn save(&self, vote: Vote) {
+		let (edges, events) = (self.edges.clone(), self.events.0.clone());
+		tokio::task::spawn_blocking(move || {
+			let (place, round) = (vote.place(), vote.ballot.round);
+			let event = match edges.journal.save(&vote) {
+				Ok(()) => Event::Saved(place, round),
+				Err(error) => {
+					(edges.notes)(&Note::Trouble { message: error.to_string() });
+					Event::NotSaved(place, round)
+				},
+			};
+			tell(&events, event);
+		});
+	}
+
+	fn publish(&self, place: Place, round: Round) {
+		let (edges, events) = (self.edges.clone(), self.events.0.clone());
+		tokio::task::spawn_blocking(move || {
+			let shown = match edges.journal.vote(place, round) {
+				Some(vote) => {
+					show(&edges.journal, &*edges.store, &vote).map_err(|error| error.to_string())
+				},
+				None => Err(format!("{place}: its vote is not on disk any more")),
+			};
+			let event = match shown {
+				Ok(()) => Event::Published(place, round),
+				Err(message) => {
+					(edges.notes)(&Note::Trouble { message });
+					Event::NotPublished(place, round)
+				},
+			};
+			tell(&events, event);
+		});
+	}
+
+	/// Lets go of everything of a vote. Here and now: a later run on the same range must not find it
+	/// half gone.
+	fn forget(&self, place: Place, round: Round) {
+		let Edges { journal, store, executor, .. } = &self.edges;
+		executor.forget(place, round);
+		if let Some(vote) = journal.vote(place, round) {
+			let store = store.clone();
+			tokio::task::spawn_blocking(move || {
+				for digest in &vote.digests {
+					if let Err(error) = store.release(&result_id(digest)) {
+						log::warn!("a result is kept longer than it need be: {error}");
+					}
+				}
+			});
+		}
+		if let Err(error) = journal.forget(place, round) {
+			self.trouble(error.to_string());
+		}
+	}
+
+	fn note(&self, note: &Note) {
+		(self.edges.notes)(note);
+	}
+
+	fn trouble(&self, message: String) {
+		self.note(&Note::Trouble { message });
+	}
+
+	/// Tells the status, if it is another than before but for the blocks.
+	fn report(&mut self, reason: Reason) {
+		let status = self.machine.status();
+		let lent = (reason != Reason::Idle).then_some(reason);
+		let numbers =
+			[status.slots.into(), status.running, status.waiting, status.voting, status.kept];
+		let now = (status.idle, lent, numbers);
+		if self.reported != Some(now) {
+			self.reported = Some(now);
+			let message = status.idle.map(|idle| match (idle, lent) {
+				(Idle::NothingLent, Some(reason)) => format!("{idle}: {reason}"),
+				_ => idle.to_string(),
+			});
+			self.note(&Note::Status { status, lent, message });
+		}
+	}
+}
+
+/// Computes a range on the thread of its slot.
+fn execute(
+	edges: &Edges,
+	assignment: &Assignment,
+	abandon: &Abandon,
+	handle: &Handle,
+) -> Result<dgcs_primitives::Digests, ExecuteError> {
+	let Assignment { place, round, open, .. } = *assignment;
+	let spec = handle.block_on(edges.chain.task(place.task));
+	let spec = spec
+		.map_err(|error| ExecuteError::Machine(error.to_string()))?
+		.ok_or_else(|| ExecuteError::Machine(format!("task {} has ended", place.task)))?;
+	let blocks = edges
+		.journal
+		.blocks(place, round)
+		.map_err(|error| ExecuteError::Machine(error.to_string()))?;
+	let work = Work { place, round, open, spec: &spec };
+	edges.executor.run(&work, &blocks, abandon, &|done: &Done| {
+		(edges.notes)(&Note::Computed {
+			task: place.task.0,
+			subtask: done.subtask,
+			outcome: done.outcome.clone(),
+			fuel: done.fuel,
+			cpu_ms: u64::try_from(done.cpu_time.as_millis()).unwrap_or(u64::MAX),
+		});
+	})
+}
+
+/// A worker that has ended needs no news.
+fn tell(events: &UnboundedSender<Event>, event: Event) {
+	let _ = events.send(event);
+}

@@ -1,0 +1,266 @@
+//! The chain, through any of several nodes.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use async_trait::async_trait;
+use dgcs_client::{api, call, event, AccountId, At, Error, Events, Heads, Sender};
+use dgcs_primitives::{
+	api::{TaskInfo, WorkerView},
+	Refusal, TaskId, TaskSpec,
+};
+use futures::{stream, Stream, StreamExt, TryStreamExt};
+use sp_core::H256;
+use tokio::sync::Mutex;
+
+use crate::chain::{
+	Balance, Call, Chain, ChainError, Phase, Place, Queue, Record, Seat, SeatState, View,
+};
+
+/// Most blocks whose events are read one by one. After a longer absence all votes are looked at.
+const MAX_GAP: u32 = 64;
+/// Requests at a time.
+const PARALLEL: usize = 16;
+/// How long a view may take to read once there is a new block.
+const READ: Duration = Duration::from_secs(30);
+/// How long to wait until a call is in a block. What comes later is found in the state.
+const SEND: Duration = Duration::from_secs(45);
+
+/// A chain, read and spoken to in the name of one worker.
+#[derive(Debug)]
+pub struct LiveChain {
+	sender: Sender,
+	worker: AccountId,
+	followed: Mutex<Followed>,
+}
+
+type FinalEvents = Box<dyn Stream<Item = Result<Events, Error>> + Send + Unpin>;
+
+/// How far the chain was followed.
+#[derive(Default)]
+struct Followed {
+	heads: Option<Heads>,
+	/// The events of final blocks, none left out, and the last block whose were read.
+	events: Option<(FinalEvents, u32)>,
+	/// What was found and not told yet, since the reading after it failed.
+	leased: BTreeSet<Place>,
+	refused: Option<Refusal>,
+}
+
+impl std::fmt::Debug for Followed {
+	fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+		f.debug_struct("Followed").field("heads", &self.heads).finish_non_exhaustive()
+	}
+}
+
+impl LiveChain {
+	/// The chain that `sender` sends to, for its account.
+	pub fn new(sender: Sender) -> Self {
+		let worker = sender.account().id();
+		LiveChain { sender, worker, followed: Mutex::default() }
+	}
+
+	/// What the events say about this worker.
+	fn note(&self, events: &Events, followed: &mut Followed) -> Result<(), Error> {
+		for event in events.find::<event::tasks::Leased>()? {
+			if event.worker.0 == self.worker {
+				let (task, range) = (event.task.0, event.range.0);
+				followed.leased.insert(Place { task, range });
+				followed.refused = None;
+			}
+		}
+		for event in events.find::<event::tasks::NothingFound>()? {
+			if event.worker.0 == self.worker {
+				followed.refused = Some(event.reason.0);
+			}
+		}
+		Ok(())
+	}
+
+	/// Reads what happened since the last time, and says whether some of it was missed.
+	async fn follow(&self, heads: Heads, followed: &mut Followed) -> Result<bool, Error> {
+		let chain = self.sender.chain();
+		// Of the best block, so that a refusal is known at once; of final ones, so that no lease is
+		// missed through a fork or a short absence.
+		if followed.heads.is_none_or(|last| last.best != heads.best) {
+			let events = chain.events(heads.best).await?;
+			self.note(&events, followed)?;
+		}
+		let last = heads.finalized.number;
+		let gap = followed.events.as_ref().is_none_or(|(_, read)| last - read.min(&last) > MAX_GAP);
+		if gap {
+			let events = chain.finalized_events(Some(last));
+			followed.events = Some((Box::new(events), last.saturating_sub(1)));
+		}
+		// Refusals of final blocks are known from when they were best ones.
+		let refused = followed.refused;
+		while let Some((mut events, read)) = followed.events.take() {
+			if read >= last {
+				followed.events = Some((events, read));
+				break;
+			}
+			let Some(block) = events.next().await else { break };
+			match block {
+				Ok(block) => {
+					let read = block.block().number;
+					followed.events = Some((events, read));
+					self.note(&block, followed)?;
+				},
+				Err(error) => {
+					followed.events = Some((events, read));
+					return Err(error);
+				},
+			}
+		}
+		followed.refused = refused;
+		Ok(gap)
+	}
+
+	async fn view(
+		&self,
+		heads: Heads,
+		watch: &[Place],
+		all: bool,
+		followed: &mut Followed,
+	) -> Result<View, Error> {
+		let missed = self.follow(heads, followed).await?;
+		let at = self.sender.chain().at(heads.best).await?;
+		let reveal_period = at.constant(api::constants().verdicts().reveal_period())?;
+		let places: BTreeSet<Place> =
+			watch.iter().copied().chain(followed.leased.iter().copied()).collect();
+		let read = |place: Place| {
+			let at = at.clone();
+			async move {
+				let vote = at.vote(place.task, place.range).await?;
+				Ok::<_, Error>((place, vote))
+			}
+		};
+		let mut votes: Vec<_> =
+			stream::iter(places).map(read).buffer_unordered(PARALLEL).try_collect().await?;
+		if all || missed {
+			let found = at.votes_of_worker(&self.worker).await?;
+			votes.extend(
+				found.into_iter().map(|(task, range, vote)| (Place { task, range }, Some(vote))),
+			);
+		}
+		let seat = |vote: dgcs_client::RangeVote| self.seat(&vote, reveal_period);
+		let seats = votes.into_iter().map(|(place, vote)| (place, vote.and_then(seat))).collect();
+		let worker = at.worker(&self.worker).await?.map(record);
+		let asking = at.is_asking(&self.worker).await?;
+		let view = View {
+			block: heads.best.number,
+			finalised: heads.finalized.number,
+			worker,
+			asking,
+			refused: followed.refused.take().filter(|_| !asking),
+			queue: queue(&at).await?,
+			seats,
+		};
+		followed.leased.clear();
+		followed.heads = Some(heads);
+		Ok(view)
+	}
+
+	/// This worker's seat in a vote.
+	fn seat(&self, vote: &dgcs_client::RangeVote, reveal_period: u32) -> Option<Seat> {
+		use dgcs_client::{Phase as ChainPhase, SeatState as ChainState};
+		let seat = vote.seat(&self.worker)?;
+		Some(Seat {
+			round: seat.round,
+			open: vote.open,
+			phase: match vote.phase {
+				ChainPhase::Commit => Phase::Commit,
+				ChainPhase::Reveal { until } => {
+					Phase::Reveal { begun: until.saturating_sub(reveal_period), until }
+				},
+			},
+			state: match seat.state {
+				ChainState::Leased { since, until } => SeatState::Leased { since, until },
+				ChainState::Committed(commitment) => SeatState::Committed(commitment),
+				ChainState::Revealed(_) => SeatState::Revealed,
+				ChainState::Withheld => SeatState::Withheld,
+			},
+		})
+	}
+}
+
+async fn queue(at: &At) -> Result<Queue, Error> {
+	let tasks = api::storage().tasks();
+	Ok(Queue {
+		next_task: at.fetch(tasks.next_task_id(), ()).await?.unwrap_or_default(),
+		waiting: at.fetch(tasks.waiting(), ()).await?.unwrap_or_default(),
+	})
+}
+
+fn record(view: WorkerView<AccountId, Balance>) -> Record {
+	Record {
+		capacity: view.capacity,
+		key: view.key,
+		kinds: view.kinds,
+		busy: view.busy,
+		standing: view.standing,
+		leaving: view.leaving.is_some(),
+	}
+}
+
+fn unreachable(error: Error) -> ChainError {
+	ChainError::Unreachable(error.to_string())
+}
+
+fn late(_: tokio::time::error::Elapsed) -> ChainError {
+	ChainError::Unreachable("it took too long to answer".into())
+}
+
+#[async_trait]
+impl Chain for LiveChain {
+	async fn next(&self, watch: &[Place], all: bool) -> Result<View, ChainError> {
+		let mut followed = self.followed.lock().await;
+		let heads = match followed.heads {
+			Some(last) => self.sender.chain().moved(last).await.map_err(unreachable)?,
+			None => self.sender.chain().heads(),
+		};
+		let view = self.view(heads, watch, all, &mut followed);
+		tokio::time::timeout(READ, view).await.map_err(late)?.map_err(unreachable)
+	}
+
+	async fn task(&self, task: TaskId) -> Result<Option<TaskSpec<Balance>>, ChainError> {
+		let read = async { self.sender.chain().at_best().await?.task(task).await };
+		let info = tokio::time::timeout(READ, read).await.map_err(late)?.map_err(unreachable)?;
+		Ok(match info {
+			Some(TaskInfo::Live(view)) => Some(view.spec),
+			_ => None,
+		})
+	}
+
+	async fn send(&self, call: Call) -> Result<(), ChainError> {
+		let name = call.name();
+		let account = |account: H256| AccountId::new(account.0);
+		let call = match call {
+			Call::Take(slots) => call::tasks::take(slots),
+			Call::Commit(place, commitment) => {
+				call::verdicts::commit(place.task, place.range, commitment)
+			},
+			Call::Reveal(place, digests, salt) => {
+				call::verdicts::reveal(place.task, place.range, &digests, salt)
+			},
+			Call::Register { operator, key, capacity, kinds } => {
+				let operator = account(operator);
+				let terms = call::workers::Terms { operator, key, capacity, kinds };
+				call::workers::register(&terms)
+			},
+			Call::Update { operator, key, capacity, kinds } => {
+				let operator = account(operator);
+				let terms = call::workers::Terms { operator, key, capacity, kinds };
+				call::workers::update(&terms)
+			},
+		};
+		let sent = tokio::time::timeout(SEND, self.sender.send_and_include(&call)).await;
+		match sent {
+			Ok(Ok(_)) => Ok(()),
+			Ok(Err(error @ (Error::Failed { .. } | Error::InvalidTransaction { .. }))) => {
+				Err(ChainError::Refused { call: name, reason: error.to_string() })
+			},
+			Ok(Err(error)) => Err(unreachable(error)),
+			Err(_) => Err(ChainError::Unreachable(format!("{name} got into no block yet"))),
+		}
+	}
+}

@@ -1,0 +1,142 @@
+//! The store, connected to those of the masternodes.
+
+use std::{
+	collections::HashMap,
+	io,
+	time::{Duration, Instant},
+};
+
+use dgcs_client::{
+	masternode::{Masternode, Patience},
+	Chain,
+};
+use dgcs_content::{BlockSink, BlockSource};
+use dgcs_primitives::{api::MasternodeView, ContentId};
+use dgcs_store::{Config, Error, Multiaddr, Store as Blocks};
+use tokio::{runtime::Handle, task::AbortHandle};
+
+use crate::show::Store;
+
+/// How often the chain is asked for masternodes that are new.
+const LOOK: Duration = Duration::from_secs(6);
+/// How often each is asked where its store is.
+const REFRESH: Duration = Duration::from_secs(600);
+/// Masternodes whose stores are connected to: those with the highest bonds.
+const MAX_PEERS: usize = 64;
+
+/// A store in which this worker's results are pinned until they are let go of.
+#[derive(Debug)]
+pub struct LiveStore {
+	blocks: Blocks,
+	runtime: Handle,
+	connecting: AbortHandle,
+}
+
+impl LiveStore {
+	/// Opens the store, and connects it to those of the chain's masternodes for as long as it is
+	/// open. Must be called on a runtime.
+	pub async fn open(config: &Config, chain: Chain) -> Result<Self, Error> {
+		let blocks = Blocks::open(config).await?;
+		let connecting = tokio::spawn(stay_connected(blocks.clone(), chain)).abort_handle();
+		Ok(LiveStore { blocks, runtime: Handle::current(), connecting })
+	}
+
+	/// Brings everything to disk and ends the peer.
+	pub async fn close(&self) -> Result<(), Error> {
+		self.connecting.abort();
+		self.blocks.shutdown().await
+	}
+}
+
+impl Drop for LiveStore {
+	fn drop(&mut self) {
+		self.connecting.abort();
+	}
+}
+
+impl BlockSink for LiveStore {
+	fn put(&self, id: &ContentId, bytes: &[u8]) -> io::Result<()> {
+		self.blocks.put(id, bytes)
+	}
+}
+
+impl BlockSource for LiveStore {
+	fn get(&self, id: &ContentId, limit: usize) -> io::Result<Option<Vec<u8>>> {
+		self.blocks.get(id, limit)
+	}
+
+	fn want(&self, ids: &[ContentId]) {
+		self.blocks.want(ids);
+	}
+}
+
+impl Store for LiveStore {
+	fn provide(&self, root: &ContentId) -> io::Result<()> {
+		self.runtime.block_on(async {
+			self.blocks.pin(root, u64::MAX).await.map_err(io::Error::other)?;
+			// Whoever is connected can ask for it without: that nobody takes a note now is no reason
+			// to withhold what has to be shown in time.
+			if let Err(error) = self.blocks.provide(root).await {
+				log::warn!("a result is here and is not announced: {error}");
+			}
+			Ok(())
+		})
+	}
+
+	fn release(&self, root: &ContentId) -> io::Result<()> {
+		self.runtime.block_on(self.blocks.unpin(root)).map(drop).map_err(io::Error::other)
+	}
+}
+
+/// Connects to the stores of masternodes, again and again: the set changes, and so do addresses.
+async fn stay_connected(blocks: Blocks, chain: Chain) {
+	// By URL, when each was last asked and answered.
+	let mut asked: HashMap<String, Instant> = HashMap::new();
+	let mut ticks = tokio::time::interval(LOOK);
+	ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+	loop {
+		ticks.tick().await;
+		let masternodes = match masternodes(&chain).await {
+			Ok(masternodes) => masternodes,
+			Err(error) => {
+				log::info!("the masternodes are not known now: {error}");
+				continue;
+			},
+		};
+		asked.retain(|url, at| {
+			at.elapsed() < REFRESH && masternodes.iter().any(|masternode| masternode.url() == url)
+		});
+		let new = masternodes.iter().filter(|masternode| !asked.contains_key(masternode.url()));
+		let ask =
+			new.map(|masternode| async move { (masternode, masternode.store_addresses().await) });
+		let answers = futures::future::join_all(ask).await;
+		for (masternode, addresses) in answers {
+			let url = masternode.url();
+			let addresses = match addresses {
+				Ok(addresses) => addresses,
+				Err(error) => {
+					log::info!("{url} does not say where its store is: {error}");
+					continue;
+				},
+			};
+			asked.insert(url.into(), Instant::now());
+			for address in addresses {
+				if let Err(error) = connect(&blocks, &address).await {
+					log::info!("the store at {address} can't be connected to: {error}");
+				}
+			}
+		}
+	}
+}
+
+/// The masternodes whose stores are connected to.
+async fn masternodes(chain: &Chain) -> Result<Vec<Masternode>, dgcs_client::Error> {
+	let views = chain.at_finalized().await?.masternodes().await?;
+	let at = |view: &MasternodeView<_, _>| Masternode::at(&view.address, Patience::default()).ok();
+	Ok(views.iter().take(MAX_PEERS).filter_map(at).collect())
+}
+
+async fn connect(blocks: &Blocks, address: &str) -> Result<(), String> {
+	let address: Multiaddr = address.parse().map_err(|error| format!("no address: {error}"))?;
+	blocks.connect(&address).await.map_err(|error| error.to_string())
+}
