@@ -234,7 +234,7 @@ fn line(progress: &Progress) -> String {
 }
 
 fn is_complete(held: &Result<Held, String>) -> bool {
-	held.as_ref().is_ok_and(Held::is_complete)
+	held.as_ref().is_ok_and(|held| held.complete)
 }
 
 /// What is missing at the masternodes that have not all.
