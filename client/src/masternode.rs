@@ -45,7 +45,7 @@ pub struct ReleasedShare {
 	/// The place of the share's holder in the manifest.
 	pub holder: u8,
 	/// What [`KeyRing::add`](dgcs_content::keys::KeyRing::add) takes. `0x` and hexadecimal digits.
-	#[serde(rename = "release", with = "hexadecimal")]
+	#[serde(with = "hexadecimal")]
 	pub sealed: Vec<u8>,
 }
 
@@ -213,21 +213,20 @@ mod tests {
 	fn what_goes_over_the_wire() {
 		let share = ReleasedShare { holder: 3, sealed: vec![0, 255] };
 		let json = serde_json::to_string(&share).expect("plain data");
-		assert_eq!(json, r#"{"holder":3,"release":"0x00ff"}"#);
+		assert_eq!(json, r#"{"holder":3,"sealed":"0x00ff"}"#);
 		assert_eq!(serde_json::from_str::<ReleasedShare>(&json).expect("its own"), share);
 		for wrong in [
-			r#"{"holder":3,"release":"00ff"}"#,
-			r#"{"holder":3,"release":"0x0f0"}"#,
-			r#"{"holder":256,"release":"0x"}"#,
-			r#"{"holder":-1,"release":"0x"}"#,
-			r#"{"release":"0x"}"#,
+			r#"{"holder":3,"sealed":"00ff"}"#,
+			r#"{"holder":3,"sealed":"0x0f0"}"#,
+			r#"{"holder":256,"sealed":"0x"}"#,
+			r#"{"holder":-1,"sealed":"0x"}"#,
+			r#"{"sealed":"0x"}"#,
 		] {
 			assert!(serde_json::from_str::<ReleasedShare>(wrong).is_err(), "{wrong}");
 		}
 		let held = Held { complete: false, manifest: true, shards_held: 1, shards: 2 };
 		let json = serde_json::to_string(&held).expect("plain data");
 		assert_eq!(json, r#"{"complete":false,"manifest":true,"shardsHeld":1,"shards":2}"#);
-		assert!(!held.is_complete());
 	}
 
 	#[test]
