@@ -1,6 +1,7 @@
 //! The keeper: follows the finalised chain, and fetches, checks, pins and drops what the book says.
 
 use std::{
+	fmt::Display,
 	io,
 	time::{Duration, Instant},
 };
@@ -14,7 +15,6 @@ use crate::{
 	book::{Book, Failure, Holding, Item, Job, Promise},
 	custody::{lock, Custody},
 	edges::{Block, ChainError},
-	ledger::LedgerError,
 	open::OpenError,
 	LOG_TARGET,
 };
@@ -101,6 +101,7 @@ impl Custody {
 				return Ok(());
 			}
 			from = next;
+			self.noted(self.work.append(task, &blocks));
 			let digests: Vec<ResultDigest> = blocks
 				.iter()
 				.flat_map(|block| &block.verdicts)
@@ -277,6 +278,7 @@ impl Custody {
 				self.ledger.released(task, &items)
 			} else {
 				self.forget_manifest(task);
+				self.noted(self.work.forget(task));
 				self.ledger.forget(task)
 			};
 			self.noted(noted);
@@ -294,9 +296,9 @@ impl Custody {
 	}
 
 	/// The ledger saves work after a restart, and nothing depends on it: its trouble is for the log.
-	pub(crate) fn noted(&self, noted: Result<(), LedgerError>) {
+	pub(crate) fn noted(&self, noted: Result<(), impl Display>) {
 		if let Err(error) = noted {
-			log::warn!(target: LOG_TARGET, "The ledger: {error}");
+			log::warn!(target: LOG_TARGET, "Custody's own files: {error}");
 		}
 	}
 }

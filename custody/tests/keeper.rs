@@ -172,6 +172,9 @@ fn results_are_kept_after_the_end_for_as_long_as_promised() {
 	world.settle(task.id, false);
 	catch_up(&world);
 	assert!(held(&world, 0, task.id).ended);
+	let kept = || world.nodes[0].custody.work_chain(task.id, 1).expect("readable");
+	let (height, blocks) = kept().expect("kept");
+	assert_eq!((height, blocks.len(), blocks[0].index), (3, 2, 1));
 	assert!(!shelf.is_pinned(&program.id) && shelf.is_pinned(&private.id));
 	assert!(shelf.is_pinned(&task.prepared.id));
 	world.pass(98);
@@ -183,6 +186,7 @@ fn results_are_kept_after_the_end_for_as_long_as_promised() {
 	assert!(shelf.pins.lock().expect("not poisoned").is_empty());
 	let ledger = std::fs::read_dir(world.nodes[0].folder.join("ledger")).expect("exists");
 	assert_eq!(ledger.count(), 0);
+	assert_eq!(kept(), None);
 }
 
 #[test]
