@@ -207,6 +207,15 @@ mod tests {
 	}
 
 	#[test]
+	fn a_dedicated_machine_is_never_in_use() {
+		let machine = Machine { cores: 4, memory_mib: 8192 };
+		let config = BOTH.parse::<Config>().expect("good").dedicated();
+		let mut policy = Policy::new(config.terms(&machine).expect("good"));
+		let allowance = policy.step(Duration::ZERO, &seen(100.0));
+		assert_eq!(allowance, Allowance { slots: 4, reason: Reason::Idle });
+	}
+
+	#[test]
 	fn the_first_observation_counts_at_once() {
 		check(BOTH, &[(7, 80.0, 1, Reason::InUse)]);
 		check(BOTH, &[(7, 24.0, 4, Reason::Idle)]);
