@@ -8,15 +8,9 @@ set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly ALL=(weights load scale start)
-for name in "$@"; do
-	case " ${ALL[*]} " in
-	*" $name "*) ;;
-	*)
-		printf 'bench: error: there is no benchmark %s; there are: %s\n' "$name" "${ALL[*]}" >&2
-		exit 2
-		;;
-	esac
-done
+# shellcheck source=scripts/arguments.sh
+. scripts/arguments.sh
+for name in "$@"; do one_of benchmark "$name" "${ALL[@]}"; done
 
 scripts/setup.sh
 # shellcheck source=scripts/env.sh

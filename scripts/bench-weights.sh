@@ -8,15 +8,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly ALL=(database escrow masternodes tasks verdicts workers)
-for name in "$@"; do
-	case " ${ALL[*]} " in
-	*" $name "*) ;;
-	*)
-		printf 'bench: error: there is nothing called %s to measure; there are: %s\n' "$name" "${ALL[*]}" >&2
-		exit 2
-		;;
-	esac
-done
+# shellcheck source=scripts/arguments.sh
+. scripts/arguments.sh
+for name in "$@"; do one_of part "$name" "${ALL[@]}"; done
 
 scripts/setup.sh
 # shellcheck source=scripts/env.sh

@@ -10,15 +10,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly STAGES=(scripts format drift build unit licences e2e)
 readonly CARGO_DENY=0.20.2
 
-for stage in "$@"; do
-	case " ${STAGES[*]} " in
-	*" $stage "*) ;;
-	*)
-		printf 'test: error: there is no stage %s; the stages are: %s\n' "$stage" "${STAGES[*]}" >&2
-		exit 2
-		;;
-	esac
-done
+# shellcheck source=scripts/arguments.sh
+. scripts/arguments.sh
+for stage in "$@"; do one_of stage "$stage" "${STAGES[@]}"; done
 
 scripts/setup.sh
 # shellcheck source=scripts/env.sh

@@ -1,12 +1,10 @@
 //! Accounts that sign, each with its own count of what it has sent.
 
 use codec::Encode;
-use dgcs_runtime::{
-	AccountId, Nonce, Runtime, RuntimeCall, Signature, SignedPayload, TxExtension,
-	UncheckedExtrinsic, VERSION,
-};
+use dgcs_runtime::{AccountId, Nonce, RuntimeCall, VERSION};
 use sp_core::{sr25519, Pair, H256};
-use sp_runtime::{generic::Era, traits::IdentifyAccount, MultiSigner};
+
+use crate::signing::{self, Binding};
 
 /// An account with its key and its next nonce.
 pub struct Account {
@@ -25,47 +23,20 @@ impl Account {
 		nonce: Nonce,
 	) -> Result<Self, sp_core::crypto::SecretStringError> {
 		let pair = sr25519::Pair::from_string(phrase, None)?;
-		let id = MultiSigner::from(pair.public()).into_account();
+		let id = signing::id(&pair);
 		Ok(Self { pair, id, nonce, genesis })
 	}
 
 	/// Signs `call` with the next nonce.
 	pub fn sign(&mut self, call: RuntimeCall) -> Vec<u8> {
-		let extension: TxExtension = (
-			frame_system::AuthorizeCall::new(),
-			frame_system::CheckNonZeroSender::new(),
-			frame_system::CheckSpecVersion::new(),
-			frame_system::CheckTxVersion::new(),
-			frame_system::CheckGenesis::new(),
-			frame_system::CheckMortality::from(Era::Immortal),
-			frame_system::CheckNonce::<Runtime>::from(self.nonce),
-			frame_system::CheckWeight::new(),
-			pallet_transaction_payment::ChargeTransactionPayment::from(0).into(),
-			frame_metadata_hash_extension::CheckMetadataHash::new(false),
-			frame_system::WeightReclaim::new(),
-		);
-		let implicit = (
-			(),
-			(),
-			VERSION.spec_version,
-			VERSION.transaction_version,
-			self.genesis,
-			self.genesis,
-			(),
-			(),
-			(),
-			None,
-			(),
-		);
-		let payload = SignedPayload::from_raw(call.clone(), extension.clone(), implicit);
-		let signature = payload.using_encoded(|bytes| self.pair.sign(bytes));
+		let binding = Binding {
+			genesis: self.genesis,
+			spec_version: VERSION.spec_version,
+			transaction_version: VERSION.transaction_version,
+			nonce: self.nonce,
+			tip: 0,
+		};
 		self.nonce = self.nonce.saturating_add(1);
-		UncheckedExtrinsic::new_signed(
-			call,
-			self.id.clone().into(),
-			Signature::Sr25519(signature),
-			extension,
-		)
-		.encode()
+		signing::transaction(&self.pair, call, binding).encode()
 	}
 }

@@ -6,6 +6,8 @@ mod chain;
 mod load;
 mod node;
 mod scale;
+#[path = "../../runtime/tests/common/signing.rs"]
+mod signing;
 mod weights;
 
 use clap::{Parser, Subcommand};

@@ -1,11 +1,16 @@
 //! What calls cost as the state grows: the same calls in a chain with few and with many workers,
 //! tasks and subtasks, in one process, so that the figures can be compared.
 
-use std::time::{Duration, Instant};
+use std::{
+	fmt,
+	time::{Duration, Instant},
+};
 
 use clap::Args;
-use dgcs_primitives::{Digests, RangeIndex, Round, SubtaskLimits, TaskId, TaskSpec};
-use dgcs_runtime::{constants::MICRO, AccountId, Runtime, Tasks, Verdicts};
+use dgcs_primitives::{
+	Digests, RangeIndex, Round, Selection, SubtaskLimits, TaskId, TaskSpec, MAX_MEMORY_MIB,
+};
+use dgcs_runtime::{constants::MICRO, AccountId, Balance, Runtime, System, Tasks, Verdicts};
 
 use crate::chain;
 
@@ -58,15 +63,38 @@ impl Times {
 	}
 }
 
+/// What becomes of the tasks that fill the state.
+#[derive(Clone, Copy, Debug)]
+enum Filling {
+	/// They are leased, and computed for longer than the benchmark takes.
+	Leased,
+	/// They wait in the same bucket as the one that is measured, and no worker may have them.
+	Waiting,
+}
+
+impl fmt::Display for Filling {
+	fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+		f.write_str(match self {
+			Filling::Leased => "leased",
+			Filling::Waiting => "waiting",
+		})
+	}
+}
+
 /// Runs the benchmark and prints its ratios.
 pub fn run(options: &Options) -> Result<(), Error> {
-	let few = measure(10, 10, options.repeat)?;
-	print("10 workers and tasks, 10 subtasks", &few, &few);
-	for (state, subtasks) in
-		[(10, 1_000_000), (1_000, 10), (options.many, 10), (options.many, 1_000_000)]
-	{
-		let times = measure(state, subtasks, options.repeat)?;
-		print(&format!("{state} workers and tasks, {subtasks} subtasks"), &times, &few);
+	let few = measure(10, 10, Filling::Leased, options.repeat)?;
+	print("10 workers and leased tasks, 10 subtasks", &few, &few);
+	for (state, subtasks, filling) in [
+		(10, 1_000_000, Filling::Leased),
+		(1_000, 10, Filling::Leased),
+		(1_000, 10, Filling::Waiting),
+		(options.many, 10, Filling::Leased),
+		(options.many, 10, Filling::Waiting),
+		(options.many, 1_000_000, Filling::Leased),
+	] {
+		let times = measure(state, subtasks, filling, options.repeat)?;
+		print(&format!("{state} workers and {filling} tasks, {subtasks} subtasks"), &times, &few);
 	}
 	Ok(())
 }
@@ -82,17 +110,18 @@ fn print(title: &str, times: &[(&'static str, Duration); 5], base: &[(&'static s
 	}
 }
 
-/// Fills a chain with `state` workers and running tasks, and takes one more task of `subtasks`
+/// Fills a chain with `state` workers and as many tasks, and takes one more task of `subtasks`
 /// subtasks through its life again and again.
 fn measure(
 	state: u32,
 	subtasks: u32,
+	filling: Filling,
 	repeat: usize,
 ) -> Result<[(&'static str, Duration); 5], Error> {
 	let mut ext = chain::chain();
 	let filled = ext.execute_with(|| {
 		chain::register_workers(MEASURED + state);
-		fill(state)?;
+		fill(state, filling)?;
 		Ok::<_, Error>(bytes_at_rest())
 	})?;
 	ext.commit_all().map_err(|error| Error(format!("the state can't be written: {error}")))?;
@@ -113,10 +142,33 @@ fn bytes_at_rest() -> usize {
 	chain::state_bytes()
 }
 
-/// As many tasks as workers, each submitted by another account and leased to three workers, who
-/// are busy with it for longer than the benchmark takes.
-fn fill(state: u32) -> Result<(), Error> {
-	let long = TaskSpec {
+/// As many tasks as workers, each submitted by another account.
+fn fill(state: u32, filling: Filling) -> Result<(), Error> {
+	let workers: Vec<AccountId> = (1..=state).map(|n| chain::account(MEASURED + n)).collect();
+	let submit_all = |spec: &TaskSpec<_>| {
+		workers.iter().try_for_each(|owner| {
+			Tasks::submit(chain::signed(owner), spec.clone())
+				.map_err(|error| Error(format!("a task to fill the state with: {error:?}")))
+		})
+	};
+	match filling {
+		Filling::Waiting => submit_all(&TaskSpec {
+			limits: SubtaskLimits { memory_mib: MAX_MEMORY_MIB, ..chain::spec().limits },
+			selection: Selection::Proven,
+			queue_timeout: 800_000,
+			..chain::spec()
+		}),
+		Filling::Leased => {
+			let long = long();
+			submit_all(&long)?;
+			lease_all(&workers, long.replicas.into())
+		},
+	}
+}
+
+/// A task that keeps its workers busy for longer than the benchmark takes.
+fn long() -> TaskSpec<Balance> {
+	TaskSpec {
 		subtasks: RANGE,
 		range_size: RANGE,
 		max_replicas: 3,
@@ -125,21 +177,20 @@ fn fill(state: u32) -> Result<(), Error> {
 		queue_timeout: 800_000,
 		run_timeout: 800_000,
 		..chain::spec()
-	};
-	let workers: Vec<AccountId> = (1..=state).map(|n| chain::account(MEASURED + n)).collect();
-	for owner in &workers {
-		Tasks::submit(chain::signed(owner), long.clone())
-			.map_err(|error| Error(format!("a task to fill the state with: {error:?}")))?;
 	}
+}
+
+/// Has the workers lease all seats of all tasks.
+fn lease_all(workers: &[AccountId], slots: u16) -> Result<(), Error> {
 	// Who asks late may find that it has a seat on each range that is left: more than one pass.
 	for _ in 0..5 {
-		for worker in &workers {
-			let _ = Tasks::take(chain::signed(worker), long.replicas.into());
+		for worker in workers {
+			let _ = Tasks::take(chain::signed(worker), slots);
 		}
 		while !pallet_tasks::Line::<Runtime>::get().is_empty() {
 			chain::next_block_unchecked();
 		}
-		if pallet_tasks::Waiting::<Runtime>::get() == 0 {
+		if pallet_tasks::Waiting::<Runtime>::get() == Default::default() {
 			return Ok(());
 		}
 	}
@@ -185,6 +236,8 @@ fn life(subtasks: u32, times: &mut Times) -> Result<(), Error> {
 		}
 		vote(task, &workers, times);
 		if Tasks::task(task).is_some_and(|task| task.finished) {
+			// Not by a whole block, which would settle it by itself.
+			frame_system::Pallet::<Runtime>::set_block_number(System::block_number() + 1);
 			let origin = chain::signed(&chain::owner());
 			let _ = timed(&mut times.settle, || Tasks::settle(origin, task));
 			(0..3).for_each(|_| chain::next_block_unchecked());

@@ -52,6 +52,12 @@ const MOST_BODIES: usize = 256;
 /// Storage key of the events of a block: `twox_128("System") ‖ twox_128("Events")`.
 const EVENTS_KEY: &str = "0x26aa394eea5630e07c48ae0c9558cef780d41e5e16056765bc8461851072c9d7";
 
+/// How nodes say that they don't have a block (sp-blockchain, `Error::UnknownBlock`, and sp-api's).
+const UNKNOWN_BLOCK: [&str; 2] = ["UnknownBlock", "unknown Block"];
+
+/// How nodes say that they have a block, and its state no more (sc-client-db).
+const STATE_DISCARDED: [&str; 2] = ["State already discarded", "state already discarded"];
+
 type Header = SubstrateHeader<H256>;
 
 /// A connection to a chain through whichever of several nodes answers. Cheap to clone; closed when
@@ -232,9 +238,14 @@ impl Chain {
 
 	/// Calls any method of a node's JSON-RPC. A request may arrive twice.
 	pub async fn request<T: DeserializeOwned>(&self, method: &str, params: RpcParams) -> Result<T> {
+		// The SDK's client error has one code for all that it is about.
+		let says = |message: &str, what: &[&str]| what.iter().any(|part| message.contains(part));
 		self.inner.transport.request(method, params).await.map_err(|error| match error {
-			Error::Refused { message, .. } if message.contains("UnknownBlock") => {
+			Error::Refused { message, .. } if says(&message, &UNKNOWN_BLOCK) => {
 				Error::UnknownBlock { block: message }
+			},
+			Error::Refused { message, .. } if says(&message, &STATE_DISCARDED) => {
+				Error::StateDiscarded { message }
 			},
 			error => error,
 		})

@@ -89,11 +89,21 @@ pub enum Error {
 	},
 	/// The node knows no such block.
 	#[error(
-		"the node knows no block {block}: it is of another fork, or the node is still catching up"
+		"the node does not know the block ({block}): it is of another fork, or the node is still \
+		 catching up"
 	)]
 	UnknownBlock {
 		/// Its hash or number.
 		block: String,
+	},
+	/// The node has the block, and no longer what was true then.
+	#[error(
+		"the node no longer keeps what was true then ({message}): read at a newer block, or ask a node \
+		 that runs with --state-pruning archive"
+	)]
+	StateDiscarded {
+		/// What the node says.
+		message: String,
 	},
 	/// The node sent something else than was asked for.
 	#[error("the answer to {what} can't be read ({reason}): the node may be of another version")]

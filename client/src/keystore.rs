@@ -565,7 +565,8 @@ mod tests {
 	fn accounts_are_found_by_name_and_address() {
 		let folder = tempfile::tempdir().expect("a folder");
 		let store = Keystore::new(folder.path());
-		store.import("my.key-1", &sealed(&alice())).expect("a new name");
+		let file = sealed(&alice());
+		store.import("my.key-1", &file).expect("a new name");
 		fs::write(folder.path().join("notes.json"), "{}").expect("writable");
 		fs::write(folder.path().join("notes.txt"), "words").expect("writable");
 		let names: Vec<String> =
@@ -577,7 +578,7 @@ mod tests {
 		let error = store.get("mykey").expect_err("not there").to_string();
 		assert!(error.contains("mykey") && error.contains("my.key-1"), "{error}");
 		for name in ["", "../alice", "a/b", ".hidden", "a b", "ä", &"x".repeat(65)] {
-			let refused = store.import(name, &sealed(&alice()));
+			let refused = store.import(name, &file);
 			assert!(matches!(refused, Err(KeystoreError::Name { .. })), "{name}");
 		}
 		let long = folder.path().join("long.json");

@@ -6,14 +6,15 @@
 
 use std::time::Duration;
 
-use dgcs_primitives::{api::ServiceAddress, TaskId};
+use codec::DecodeAll;
+use dgcs_primitives::{api::ServiceAddress, ChainRecord, TaskId, WorkBlock};
 use serde::{de::DeserializeOwned, Deserialize, Serialize};
 use subxt::rpcs::{client::RpcParams, rpc_params, RpcClient};
 use tokio::sync::Mutex;
 
 use crate::{
 	transport::{ask, connect, is_web_socket, within},
-	AccountId, Error, Result,
+	AccountId, Error, Result, WorkChain,
 };
 
 /// The method by which stores find peers. No parameters; returns `Vec<String>` of multiaddresses.
@@ -24,6 +25,11 @@ pub const STORE_ADDRESSES: &str = "dgcs_storeAddresses";
 pub const KEY_SHARE: &str = "dgcs_keyShare";
 /// The method by which an owner sees what of its task is kept. Parameter `task`; returns [`Held`].
 pub const HELD: &str = "dgcs_held";
+
+/// The method by which an owner who was away gets the work chain of a task that has ended, of which the
+/// top-level chain keeps nothing but a hash and two roots. Parameters `task` and `from`, a block's
+/// index; returns a [`WorkChainPage`] of at most 256 blocks.
+pub const KEPT_WORK_CHAIN: &str = "dgcs_keptWorkChain";
 
 /// Most addresses that are taken from one masternode.
 pub const MAX_ADDRESSES: usize = 32;
@@ -47,8 +53,10 @@ pub struct ReleasedShare {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Held {
-	/// Whether it has the manifest, the program and all else beside the shards, its key shares
-	/// included.
+	/// Whether it has all of the task's content and its key shares: it needs nothing of the owner any
+	/// more.
+	pub complete: bool,
+	/// Whether it has the manifest.
 	pub manifest: bool,
 	/// How many of the shards it has.
 	pub shards_held: u32,
@@ -56,11 +64,15 @@ pub struct Held {
 	pub shards: u32,
 }
 
-impl Held {
-	/// Whether the masternode needs nothing of the owner any more.
-	pub fn is_complete(&self) -> bool {
-		self.manifest && self.shards_held >= self.shards
-	}
+/// A part of a work chain that a masternode keeps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkChainPage {
+	/// How many blocks there are in all.
+	pub height: u32,
+	/// Some of them, in order: `Vec<WorkBlock>` in SCALE, as `0x` and hexadecimal digits.
+	#[serde(with = "hexadecimal")]
+	pub blocks: Vec<u8>,
 }
 
 /// How long to wait for a masternode.
@@ -134,6 +146,26 @@ impl Masternode {
 		self.request(HELD, rpc_params![task]).await
 	}
 
+	/// The work chain of a task that has ended, proven by what its settlement keeps of it.
+	pub async fn work_chain(&self, task: TaskId, record: &ChainRecord) -> Result<WorkChain> {
+		let mut chain = WorkChain::new(task);
+		while chain.height() < record.height {
+			let params = rpc_params![task, chain.height()];
+			let page: WorkChainPage = self.request(KEPT_WORK_CHAIN, params).await?;
+			let blocks = Vec::<WorkBlock>::decode_all(&mut &page.blocks[..])
+				.map_err(|error| Error::answer(KEPT_WORK_CHAIN, error))?;
+			if blocks.is_empty() {
+				let reason = format!("{} has {} of its blocks", self.url, chain.height());
+				return Err(Error::FalseWorkChain { task, reason });
+			}
+			for block in blocks {
+				chain.push(block)?;
+			}
+		}
+		chain.verify(record)?;
+		Ok(chain)
+	}
+
 	/// Calls any method of its RPC.
 	pub async fn request<T: DeserializeOwned>(&self, method: &str, params: RpcParams) -> Result<T> {
 		// Held while connecting and not longer, so that requests go side by side.
@@ -192,12 +224,9 @@ mod tests {
 		] {
 			assert!(serde_json::from_str::<ReleasedShare>(wrong).is_err(), "{wrong}");
 		}
-		let held = Held { manifest: true, shards_held: 1, shards: 2 };
+		let held = Held { complete: false, manifest: true, shards_held: 1, shards: 2 };
 		let json = serde_json::to_string(&held).expect("plain data");
-		assert_eq!(json, r#"{"manifest":true,"shardsHeld":1,"shards":2}"#);
-		assert!(!held.is_complete());
-		assert!(Held { shards_held: 2, ..held }.is_complete());
-		assert!(!Held { manifest: false, shards_held: 0, shards: 0 }.is_complete());
+		assert_eq!(json, r#"{"complete":false,"manifest":true,"shardsHeld":1,"shards":2}"#);
 	}
 
 	#[test]

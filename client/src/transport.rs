@@ -169,7 +169,12 @@ impl Transport {
 					let stream = items(method.into(), link.url.clone(), stream);
 					return Ok((link, stream));
 				},
-				Ok(Err(RpcError::User(refusal))) => return Err(refused(method, refusal)),
+				Ok(Err(RpcError::User(refusal))) => {
+					// Another node may allow it.
+					let error = refused(method, refusal);
+					self.leave(&link, &error).await;
+					return Err(error);
+				},
 				Ok(Err(error)) => self.leave(&link, &error).await,
 				Err(error) => self.leave(&link, &error).await,
 			}

@@ -67,6 +67,8 @@ pub struct Custody {
 	pub(crate) open: Mutex<OpenShares>,
 	pub(crate) releases: Mutex<Releases>,
 	pub(crate) leaving: Mutex<Leaving>,
+	/// Pinning and what the book says of it are one step.
+	pub(crate) pinning: Mutex<()>,
 	/// One offer is examined at a time.
 	pub(crate) accepting: Mutex<()>,
 }
@@ -106,6 +108,7 @@ impl Custody {
 			open: Mutex::default(),
 			releases: Mutex::default(),
 			leaving: Mutex::default(),
+			pinning: Mutex::default(),
 			accepting: Mutex::default(),
 		})
 	}
@@ -118,11 +121,6 @@ impl Custody {
 	/// What of a task is here. `None`: it is not known, or nothing of it is kept any more.
 	pub fn held(&self, task: TaskId) -> Option<Held> {
 		self.book().held(task)
-	}
-
-	/// Where other stores reach this masternode's.
-	pub fn store_addresses(&self) -> Vec<String> {
-		self.store.addresses()
 	}
 
 	pub(crate) fn book(&self) -> MutexGuard<'_, Book> {

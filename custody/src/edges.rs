@@ -3,7 +3,7 @@
 
 use std::{error::Error, io};
 
-use dgcs_content::{BlockSink, BlockSource};
+use dgcs_content::{Blob, BlockSink, BlockSource};
 use dgcs_primitives::{
 	api::{MasternodeView, TaskInfo},
 	BlockNumber, ContentId, EncryptionKey, RangeIndex, TaskId, WorkBlock,
@@ -56,7 +56,7 @@ pub trait Chain: Send + Sync {
 		-> Result<Option<EncryptionKey>, ChainError>;
 
 	/// Whether `worker` has a live lease on `range` of a live task, or on any of its ranges if none
-	/// is named. A lease is live from the draw of the seat until it lapses, or until the reveal if
+	/// is named, which may take longer: it is asked once a block for each task and worker. A lease is live from the draw of the seat until it lapses, or until the reveal if
 	/// the worker has committed: one that has lost its results may compute them again.
 	fn has_lease(
 		&self,
@@ -77,9 +77,9 @@ pub trait Store: BlockSource + BlockSink + Send + Sync {
 	/// Whether the block `id` is here, without asking anybody.
 	fn has(&self, id: &ContentId) -> io::Result<bool>;
 
-	/// Keeps the tree under `id`, which has been read whole just before. Pinning what is pinned
+	/// Keeps the tree of `blob`, which has been read whole just before. Pinning what is pinned
 	/// succeeds.
-	fn pin(&self, id: &ContentId) -> io::Result<()>;
+	fn pin(&self, blob: &Blob) -> io::Result<()>;
 
 	/// Ends that. Unpinning what is not pinned succeeds.
 	fn unpin(&self, id: &ContentId) -> io::Result<()>;

@@ -16,15 +16,18 @@ use dgcs_content::{
 };
 use dgcs_primitives::{
 	api::{MasternodeView, TaskInfo},
-	BlockNumber, ContentId, TaskId,
+	BlockNumber, ContentId, EncryptionKey, TaskId,
 };
 use sp_core::H256;
 
 use crate::{
-	book::Item,
+	book::{Book, Failure, Holding, Item},
 	custody::{as_hash, lock, Custody},
 	edges::{AccountId, Balance, Block, ChainError, PeerError},
-	heirs, LOG_TARGET,
+	heirs,
+	keeper::failure,
+	open::OpenError,
+	LOG_TARGET,
 };
 
 /// Blobs that are offered between two looks at the chain.
@@ -149,40 +152,70 @@ pub(crate) struct Leaving(BTreeMap<(TaskId, u8), Progress>);
 
 type View = MasternodeView<AccountId, Balance>;
 
+/// A task whose shares are handed over.
+struct Legacy<'a> {
+	task: TaskId,
+	manifest: &'a Manifest,
+	holding: Holding,
+}
+
+/// Why an offer came to nothing.
+struct Failed {
+	reason: String,
+	/// Whether the next heir is to be asked.
+	for_good: bool,
+}
+
+impl Failed {
+	fn later(reason: impl ToString) -> Self {
+		Failed { reason: reason.to_string(), for_good: false }
+	}
+
+	fn for_good(reason: impl ToString) -> Self {
+		Failed { reason: reason.to_string(), for_good: true }
+	}
+}
+
 impl Custody {
 	/// If this masternode is no longer bonded at `at`, offers its shares of live tasks to their
-	/// heirs, a few at a time. To be called for every finalised block.
+	/// heirs, a few at a time. To be called for every finalised block, one call after the other.
 	pub fn hand_over(&self, at: &Block) -> Result<HandedOver, ChainError> {
 		let masternodes = self.chain.masternodes(at.hash)?;
+		let mut leaving = std::mem::take(&mut *lock(&self.leaving)).0;
 		if masternodes.iter().any(|masternode| masternode.account == self.account) {
-			lock(&self.leaving).0.clear();
+			leaving.values_mut().for_each(|progress| self.drop_sealed(progress));
 			return Ok(HandedOver::default());
 		}
 		let active: Vec<View> = masternodes.into_iter().filter(|other| other.active).collect();
+		let mut still = Leaving::default();
 		let mut report = HandedOver::default();
 		let mut offers = 0;
 		let tasks = self.book().live_tasks();
 		for task in tasks {
-			let shares = self.book().shares(task);
-			for (holder, item, blob) in shares {
-				let mut progress =
-					lock(&self.leaving).0.remove(&(task, holder)).unwrap_or_default();
+			let holdings = self.book().holdings(task);
+			for holding in holdings {
+				let place = (task, holding.holder);
+				let mut progress = leaving.remove(&place).unwrap_or_default();
 				if !progress.done && progress.next_try <= at.number && offers < OFFERS {
 					offers += 1;
-					self.offer((task, holder, item, blob), &active, &mut progress, at.number);
+					self.try_heir(task, holding, &active, &mut progress, at.number);
 				}
 				report.done += usize::from(progress.done);
 				report.left += usize::from(!progress.done);
-				lock(&self.leaving).0.insert((task, holder), progress);
+				still.0.insert(place, progress);
 			}
 		}
+		// What is left is of tasks that have ended.
+		leaving.values_mut().for_each(|progress| self.drop_sealed(progress));
+		*lock(&self.leaving) = still;
 		Ok(report)
 	}
 
 	/// Makes one offer, and notes what came of it.
-	fn offer(
+	fn try_heir(
 		&self,
-		(task, holder, item, blob): (TaskId, u8, Item, Blob),
+		task: TaskId,
+		holding: Holding,
 		active: &[View],
 		progress: &mut Progress,
 		now: BlockNumber,
@@ -190,35 +223,26 @@ impl Custody {
 		let delay = 1u32.checked_shl(progress.tries).unwrap_or(u32::MAX).min(LONGEST_DELAY);
 		progress.next_try = now.saturating_add(delay);
 		progress.tries = progress.tries.saturating_add(1);
-		let manifest = match self.manifest(task) {
-			Ok(Some(manifest)) => manifest,
-			_ => return,
-		};
-		let Some(heir) = heir(&manifest, holder, active, progress.heir) else {
+		let Ok(Some(manifest)) = self.manifest(task) else { return };
+		let Some(heir) = heir(&manifest, holding.holder, active, progress.heir) else {
 			log::warn!(
 				target: LOG_TARGET,
-				"No active masternode may take the shares of task {task}; they stay here"
+				"No active masternode takes the shares of task {task}; they stay here, and are \
+				 offered again in {LONGEST_DELAY} blocks"
 			);
 			(progress.heir, progress.tries) = (0, 0);
 			progress.next_try = now.saturating_add(LONGEST_DELAY);
 			return;
 		};
-		let address = String::from_utf8_lossy(&heir.address).into_owned();
-		let offered =
-			self.sealed((task, holder, item, blob), &manifest, heir, progress).and_then(|offer| {
-				self.peers
-					.hand_over(&address, &offer)
-					.map_err(|e| (e.to_string(), matches!(e, PeerError::Refused { .. })))
-			});
-		match offered {
+		match self.offer(&Legacy { task, manifest: &manifest, holding }, heir, progress) {
 			Ok(()) => {
 				log::info!(target: LOG_TARGET, "{} has the shares of task {task}", heir.account);
 				progress.done = true;
 				self.drop_sealed(progress);
 			},
-			Err((reason, refused)) => {
+			Err(Failed { reason, for_good }) => {
 				log::debug!(target: LOG_TARGET, "Shares of task {task}: {reason}");
-				if refused || progress.tries.is_multiple_of(PATIENCE) {
+				if for_good || progress.tries.is_multiple_of(PATIENCE) {
 					progress.heir += 1;
 					progress.next_try = now.saturating_add(1);
 					self.drop_sealed(progress);
@@ -227,36 +251,38 @@ impl Custody {
 		}
 	}
 
-	/// The offer for `heir`: the one that was made before, or a new one.
-	fn sealed(
+	fn offer(
 		&self,
-		(task, holder, item, blob): (TaskId, u8, Item, Blob),
-		manifest: &Manifest,
+		legacy: &Legacy<'_>,
 		heir: &View,
 		progress: &mut Progress,
-	) -> Result<Offer, (String, bool)> {
-		if let Some((key, offer)) = &progress.sealed {
-			if *key == heir.key.0 {
-				return Ok(offer.clone());
-			}
-		}
-		let failed = |error: dgcs_content::Error| (error.to_string(), false);
-		let shares = self
-			.shares((task, manifest), (holder, item, blob), &*self.store)
-			.map_err(|error| (format!("{error:?}"), false))?;
-		let sealed = shares
-			.reseal(&heir.key, &manifest.nonce, holder)
-			// Nothing can be sealed to its key.
-			.map_err(|error| (error.to_string(), true))?;
-		let blob = put_blob(&*self.store, &sealed).map_err(failed)?;
-		let kept = self.store.pin(&blob.id).and_then(|()| self.store.provide(&blob.id));
-		kept.map_err(|error| (error.to_string(), false))?;
+	) -> Result<(), Failed> {
+		let sealed = match progress.sealed.take() {
+			Some((key, offer)) if key == heir.key.0 => offer,
+			_ => self.seal_offer(legacy, heir)?,
+		};
+		let (_, offer) = progress.sealed.insert((heir.key.0, sealed));
+		let address = String::from_utf8_lossy(&heir.address);
+		self.peers.hand_over(&address, offer).map_err(|error| match error {
+			PeerError::Refused { .. } => Failed::for_good(error),
+			_ => Failed::later(error),
+		})
+	}
+
+	/// Seals the shares to `heir`, and stores them where it can fetch them.
+	fn seal_offer(&self, legacy: &Legacy<'_>, heir: &View) -> Result<Offer, Failed> {
+		let Legacy { task, manifest, ref holding } = *legacy;
+		let (nonce, holder) = (&manifest.nonce, holding.holder);
+		let shares = self.shares(task, manifest, holding).map_err(Failed::later)?;
+		// What fails is the heir's key: nothing can be sealed to it.
+		let sealed = shares.reseal(&heir.key, nonce, holder).map_err(Failed::for_good)?;
+		let blob = put_blob(&*self.store, &sealed).map_err(Failed::later)?;
 		let scope = Offer::challenge(&blob.id, manifest.shared_keys());
-		let proof = seal_release(&shares, &manifest.nonce, holder, scope, &heir.key);
-		let offer = Offer { task, holder, blob, proof: proof.map_err(failed)? };
-		self.drop_sealed(progress);
-		progress.sealed = Some((heir.key.0, offer.clone()));
-		Ok(offer)
+		let proof = seal_release(&shares, nonce, holder, scope, &heir.key);
+		let proof = proof.map_err(Failed::for_good)?;
+		let kept = self.store.pin(&blob).and_then(|()| self.store.provide(&blob.id));
+		kept.map_err(Failed::later)?;
+		Ok(Offer { task, holder, blob, proof })
 	}
 
 	fn drop_sealed(&self, progress: &mut Progress) {
@@ -281,28 +307,25 @@ impl Custody {
 			Ok(Some(manifest)) if self.book().promise(task).is_some() => manifest,
 			_ => return Err(not_ready("the manifest is not here yet")),
 		};
-		let account = match manifest.holder(holder) {
-			Ok(holder) => holder.account,
-			Err(_) => return Err(OfferError::NoHolder { task, holder }),
-		};
+		let no_holder = |_| OfferError::NoHolder { task, holder };
+		let account = manifest.holder(holder).map_err(no_holder)?.account;
 		if masternodes.iter().any(|other| as_hash(&other.account) == account) {
 			return Err(OfferError::StillThere { task, holder });
 		}
 		let Ok(_turn) = self.accepting.try_lock() else {
 			return Err(not_ready("another offer is being examined"));
 		};
-		let held = self.book().shares(task);
-		if held.iter().any(|(other, ..)| *other == holder) {
+		let held = self.book().holdings(task);
+		if held.iter().any(|holding| holding.holder == holder) {
 			return Ok(());
 		}
 		let active = masternodes.iter().filter(|other| other.active).count();
-		let sharing = manifest.sharing().map_err(|_| OfferError::NoHolder { task, holder })?;
-		let most = heirs::most_shares(&sharing, active);
+		let most = heirs::most_shares(&manifest.sharing().map_err(no_holder)?, active);
 		if held.len() >= most {
 			return Err(OfferError::TooMany { task, have: held.len(), most });
 		}
 		self.examine(offer, &manifest, &me.key)?;
-		self.keep_inherited(offer)
+		self.inherit(offer)
 	}
 
 	/// Whether the offer is what it says: first the one share that it shows, then all of them.
@@ -310,9 +333,9 @@ impl Custody {
 		&self,
 		offer: &Offer,
 		manifest: &Manifest,
-		key: &dgcs_primitives::EncryptionKey,
+		key: &EncryptionKey,
 	) -> Result<(), OfferError> {
-		let Offer { task, holder, ref blob, ref proof } = *offer;
+		let Offer { task, holder, blob, ref proof } = *offer;
 		let wrong = |reason: String| OfferError::Wrong { task, holder, reason };
 		let size = HolderShares::sealed_size(manifest.shared_keys());
 		if blob.len != size {
@@ -321,36 +344,34 @@ impl Custody {
 		if proof.len() > MOST_PROOF {
 			return Err(wrong(format!("their proof has {} bytes", proof.len())));
 		}
-		let secret = self.secrets.of(key).ok_or_else(|| {
-			OfferError::NotReady("the secret of its registered key is not in its keystore".into())
-		})?;
+		let secret = self
+			.secrets
+			.of(key)
+			.ok_or_else(|| OfferError::NotReady(OpenError::NoSecret(*key).to_string()))?;
 		let scope = Offer::challenge(&blob.id, manifest.shared_keys());
 		open_release(proof, secret, manifest, holder, scope)
 			.map_err(|error| wrong(error.to_string()))?;
-		let source = self.timed();
-		let item = Item::Inherited(holder);
-		self.open_shares(manifest, (holder, item, *blob), &source).map(drop).map_err(|error| {
-			match error {
-				crate::open::OpenError::Content(error) => match crate::keeper::failure(error) {
-					crate::book::Failure::Later(reason) => OfferError::NotReady(reason),
-					crate::book::Failure::Never(reason) => wrong(reason),
-				},
-				error => wrong(format!("{error:?}")),
-			}
-		})
+		let holding = Holding { holder, inherited: true, blob };
+		match self.open_shares(manifest, &holding, &self.timed()) {
+			Ok(_) => Ok(()),
+			Err(OpenError::Content(error)) => Err(match failure(error) {
+				Failure::Later(reason) => OfferError::NotReady(reason),
+				Failure::Never(reason) => wrong(reason),
+			}),
+			Err(error) => Err(OfferError::NotReady(error.to_string())),
+		}
 	}
 
-	fn keep_inherited(&self, offer: &Offer) -> Result<(), OfferError> {
+	fn inherit(&self, offer: &Offer) -> Result<(), OfferError> {
 		let Offer { task, holder, blob, .. } = *offer;
-		let kept = self.store.pin(&blob.id).and_then(|()| self.store.provide(&blob.id));
-		kept.map_err(|error| OfferError::NotReady(format!("the store can't keep it: {error}")))?;
-		self.noted(self.ledger.got(task, Item::Inherited(holder), blob));
-		if self.book().inherit(task, holder, blob) {
-			log::info!(target: LOG_TARGET, "Holds the shares of holder {holder} of task {task} now");
-			Ok(())
-		} else {
-			self.unpin(&blob.id);
-			Err(OfferError::NoTask { task })
+		let keep = |book: &mut Book| book.inherit(task, holder, blob);
+		match self.pin(task, Item::Inherited(holder), blob, keep) {
+			Ok(true) => {
+				log::info!(target: LOG_TARGET, "Answers for holder {holder} of task {task} now");
+				Ok(())
+			},
+			Ok(false) => Err(OfferError::NoTask { task }),
+			Err(error) => Err(OfferError::NotReady(format!("the store can't keep it: {error}"))),
 		}
 	}
 }

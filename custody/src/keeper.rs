@@ -6,17 +6,16 @@ use std::{
 };
 
 use dgcs_content::{
-	read_blob, read_shard, result_id, Blob, BlockSource, Error, Manifest, MAX_MANIFEST,
+	read_blob, read_shard, result_id, Blob, BlockSource, Error, Manifest, MAX_BLOCK, MAX_MANIFEST,
 };
 use dgcs_primitives::{api::TaskInfo, ContentId, Outcome, ResultDigest, TaskId};
 
 use crate::{
-	book::{Failure, Item, Job, Promise},
+	book::{Book, Failure, Holding, Item, Job, Promise},
 	custody::{lock, Custody},
 	edges::{Block, ChainError},
 	ledger::LedgerError,
 	open::OpenError,
-	release::no_secret,
 	LOG_TARGET,
 };
 
@@ -45,6 +44,10 @@ impl BlockSource for Timed<'_> {
 pub(crate) fn failure(error: Error) -> Failure {
 	match error {
 		Error::Missing(_) | Error::Store { .. } | Error::WrongBlock { .. } => {
+			Failure::Later(error.to_string())
+		},
+		// A block that is too large may be another's than its name's: nobody has read it to its end.
+		Error::TooLarge { limit, .. } if limit == MAX_BLOCK as u64 => {
 			Failure::Later(error.to_string())
 		},
 		error => Failure::Never(error.to_string()),
@@ -172,20 +175,38 @@ impl Custody {
 
 	fn keep(&self, job: Job, blob: Blob) {
 		let now = self.now();
-		let pinned = self.store.pin(&blob.id).and_then(|()| self.store.provide(&blob.id));
-		if let Err(error) = pinned {
-			let reason = format!("the store can't keep it: {error}");
-			return self.book().failed(job, Failure::Later(reason), now);
-		}
-		// First the ledger: what it names and nobody keeps is found at the next start.
-		self.noted(self.ledger.got(job.task, job.item, blob));
-		if !self.book().got(job, blob, now) {
-			self.noted(self.ledger.released(job.task, &[job.item]));
-			self.unpin(&blob.id);
-		} else if job.item == Item::Manifest {
+		match self.pin(job.task, job.item, blob, |book| book.got(job, blob, now)) {
 			// It was checked against the chain when it was fetched.
-			self.learn(job.task, |_| Ok(()));
+			Ok(true) if job.item == Item::Manifest => self.learn(job.task, |_| Ok(())),
+			Ok(_) => {},
+			Err(error) => {
+				let reason = format!("the store can't keep it: {error}");
+				self.book().failed(job, Failure::Later(reason), now);
+			},
 		}
+	}
+
+	/// Pins what was fetched, and keeps it if the book says so: its task may have ended meanwhile.
+	pub(crate) fn pin(
+		&self,
+		task: TaskId,
+		item: Item,
+		blob: Blob,
+		keep: impl FnOnce(&mut Book) -> bool,
+	) -> io::Result<bool> {
+		let _turn = lock(&self.pinning);
+		self.store.pin(&blob)?;
+		self.store.provide(&blob.id)?;
+		// First the ledger: what it names and nobody keeps is found at the next start.
+		self.noted(self.ledger.got(task, item, blob));
+		if keep(&mut self.book()) {
+			return Ok(true);
+		}
+		self.noted(self.ledger.released(task, &[item]));
+		if !self.book().is_kept(&blob.id) {
+			self.store.unpin(&blob.id)?;
+		}
+		Ok(false)
 	}
 
 	fn fetch(&self, job: &Job, source: &dyn BlockSource) -> Result<Blob, Failure> {
@@ -213,13 +234,13 @@ impl Custody {
 					Item::Shard(number) => {
 						read_shard(source, &manifest, number, &mut |_| Ok(())).map_err(failure)?;
 					},
-					Item::Shares(number)
-						if manifest.holders[usize::from(number)].account == self.me() =>
-					{
+					Item::Shares(holder) => {
 						// Opened when all of it is here: nobody waits for the network meanwhile.
 						read_whole(source, &blob)?;
-						self.shares((task, &manifest), (number, item, blob), source)
-							.map_err(unusable)?;
+						if manifest.holders[usize::from(holder)].account == self.me() {
+							let holding = Holding { holder, inherited: false, blob };
+							self.shares(task, &manifest, &holding).map_err(unusable)?;
+						}
 					},
 					_ => read_whole(source, &blob)?,
 				}
@@ -263,6 +284,7 @@ impl Custody {
 	}
 
 	pub(crate) fn unpin(&self, id: &ContentId) {
+		let _turn = lock(&self.pinning);
 		if self.book().is_kept(id) {
 			return;
 		}
@@ -293,10 +315,10 @@ fn read_whole(source: &dyn BlockSource, blob: &Blob) -> Result<(), Failure> {
 /// What is wrong with shares that don't open, and whose fault it is.
 fn unusable(error: OpenError) -> Failure {
 	match error {
-		OpenError::NoSecret(key) => Failure::Never(no_secret(&key)),
 		OpenError::Content(error @ Error::Unsealable { .. }) => {
 			Failure::Never(format!("{error}: the task's owner is at fault"))
 		},
 		OpenError::Content(error) => failure(error),
+		OpenError::NoSecret(_) => Failure::Never(error.to_string()),
 	}
 }

@@ -1,20 +1,20 @@
 #![doc = include_str!("../README.md")]
 
-pub mod book;
+mod book;
 mod custody;
-pub mod edges;
+mod edges;
 mod hand_over;
 pub mod heirs;
 mod keeper;
-pub mod ledger;
+mod ledger;
 mod open;
 pub mod peers;
 mod release;
 pub mod rpc;
-pub mod secrets;
+mod secrets;
 mod service;
 
-pub use book::{Held, Limits};
+pub use book::{Held, Item, Job, Limits, MAX_KEYS, MAX_PRIVATE, MAX_PROGRAM};
 pub use custody::{Custody, Parts};
 pub use edges::{AccountId, Balance, Block, Chain, ChainError, PeerError, Peers, Store};
 pub use hand_over::{HandedOver, Offer, OfferError};

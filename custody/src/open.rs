@@ -2,11 +2,11 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use dgcs_content::{get_blob, keys::HolderShares, Blob, BlockSource, Error, Manifest};
-use dgcs_primitives::TaskId;
+use dgcs_content::{get_blob, keys::HolderShares, BlockSource, EncryptionSecret, Error, Manifest};
+use dgcs_primitives::{EncryptionKey, TaskId};
 
 use crate::{
-	book::Item,
+	book::Holding,
 	custody::{lock, Custody},
 };
 
@@ -42,57 +42,63 @@ impl OpenShares {
 }
 
 /// Why shares could not be opened.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum OpenError {
-	/// The masternode has no secret for the key that they are sealed to.
-	NoSecret(dgcs_primitives::EncryptionKey),
+	/// This masternode has lost the key.
+	#[error(
+		"they are sealed to the encryption key {:?}, whose secret is not in this masternode's \
+		 keystore: its operator must restore it", .0 .0
+	)]
+	NoSecret(EncryptionKey),
 	/// The content says so.
-	Content(Error),
+	#[error(transparent)]
+	Content(#[from] Error),
 }
 
 impl Custody {
-	/// The shares of `holder`, which are in `blob`: from memory, or opened and checked against the
-	/// manifest.
+	/// The shares of `holding`: from memory, or opened and checked against the manifest.
 	pub(crate) fn shares(
 		&self,
-		(task, manifest): (TaskId, &Manifest),
-		(holder, item, blob): (u8, Item, Blob),
-		source: &dyn BlockSource,
+		task: TaskId,
+		manifest: &Manifest,
+		holding: &Holding,
 	) -> Result<Arc<HolderShares>, OpenError> {
-		// Held while it is opened: a blob is opened once, however many ask for it.
+		// Locked while it is opened: a blob is opened once, however many ask for it.
 		let mut open = lock(&self.open);
-		if let Some(shares) = open.get(task, holder) {
+		if let Some(shares) = open.get(task, holding.holder) {
 			return Ok(shares);
 		}
-		let shares = Arc::new(self.open_shares(manifest, (holder, item, blob), source)?);
-		open.insert(task, holder, manifest.shared_keys(), shares.clone());
+		let shares = Arc::new(self.open_shares(manifest, holding, &*self.store)?);
+		open.insert(task, holding.holder, manifest.shared_keys(), shares.clone());
 		Ok(shares)
 	}
 
-	/// Gets, opens and checks the shares of `holder`, without remembering them. What the owner
-	/// sealed is for the key in the manifest, what was handed over for any key of this masternode's.
+	/// Gets, opens and checks the shares of `holding`, without remembering them. What the owner
+	/// sealed is for the key in the manifest, what was handed over for any key that this masternode
+	/// had registered.
 	pub(crate) fn open_shares(
 		&self,
 		manifest: &Manifest,
-		(number, item, blob): (u8, Item, Blob),
+		holding: &Holding,
 		source: &dyn BlockSource,
 	) -> Result<HolderShares, OpenError> {
-		let holder = manifest.holder(number).map_err(OpenError::Content)?;
-		let count = manifest.shared_keys();
-		let limit = blob.len.min(HolderShares::sealed_size(count));
-		let own = match item {
-			Item::Inherited(_) => None,
-			_ => Some(self.secrets.of(&holder.key).ok_or(OpenError::NoSecret(holder.key))?),
+		let Holding { holder: number, inherited, blob } = *holding;
+		let holder = manifest.holder(number)?;
+		let secrets: Vec<&EncryptionSecret> = if inherited {
+			self.secrets.all().collect()
+		} else {
+			vec![self.secrets.of(&holder.key).ok_or(OpenError::NoSecret(holder.key))?]
 		};
-		let sealed = get_blob(source, &blob.id, limit).map_err(OpenError::Content)?;
-		let mut found = Err(Error::Unsealable { what: "the blob of key shares" });
-		for secret in own.into_iter().chain(self.secrets.all().filter(|_| own.is_none())) {
-			let root = &holder.shares_root;
-			found = HolderShares::open(&sealed, secret, &manifest.nonce, number, count, root);
-			if !matches!(found, Err(Error::Unsealable { .. })) {
+		let count = manifest.shared_keys();
+		let sealed = get_blob(source, &blob.id, blob.len.min(HolderShares::sealed_size(count)))?;
+		let mut opened = Err(Error::Unsealable { what: "the blob of key shares" });
+		for secret in secrets {
+			let (nonce, root) = (&manifest.nonce, &holder.shares_root);
+			opened = HolderShares::open(&sealed, secret, nonce, number, count, root);
+			if !matches!(opened, Err(Error::Unsealable { .. })) {
 				break;
 			}
 		}
-		found.map_err(OpenError::Content)
+		Ok(opened?)
 	}
 }

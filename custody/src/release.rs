@@ -8,12 +8,12 @@
 use dgcs_content::{keys::seal_release, Scope};
 use dgcs_primitives::{api::TaskInfo, BlockNumber, EncryptionKey, RangeIndex, TaskId};
 use schnellru::{ByLength, LruMap};
+use sp_core::H256;
 
 use crate::{
-	book::Item,
+	book::Holding,
 	custody::{lock, Custody},
-	edges::{AccountId, ChainError},
-	open::OpenError,
+	edges::{AccountId, Block, ChainError},
 };
 
 /// Answers that are remembered, of a kilobyte each.
@@ -123,6 +123,8 @@ struct Answer {
 pub(crate) struct Releases {
 	answers: LruMap<(TaskId, u32, AccountId), Answer>,
 	sealings: LruMap<AccountId, (BlockNumber, u32)>,
+	/// Whether a worker has a lease on any range of a task, in which block.
+	leases: LruMap<(TaskId, AccountId), (H256, bool)>,
 }
 
 impl Default for Releases {
@@ -130,6 +132,7 @@ impl Default for Releases {
 		Releases {
 			answers: LruMap::new(ByLength::new(ANSWERS)),
 			sealings: LruMap::new(ByLength::new(WORKERS)),
+			leases: LruMap::new(ByLength::new(ANSWERS)),
 		}
 	}
 }
@@ -175,22 +178,22 @@ impl Custody {
 	) -> Result<Vec<Released>, Refusal> {
 		let at = self.chain.finalised()?;
 		let scope = Scope::at(position);
-		let leased = match scope {
-			Scope::Range(range) => Some(range),
-			_ => range,
-		};
-		if !self.chain.has_lease(at.hash, task, leased, worker)? {
-			return Err(self.no_lease(task, scope, worker)?);
-		}
 		let key = self
 			.chain
 			.worker_key(at.hash, worker)?
 			.ok_or_else(|| Refusal::UnknownWorker { worker: worker.clone() })?;
-		let held = self.book().shares(task);
+		let leased = match scope {
+			Scope::Range(range) => Some(range),
+			_ => range,
+		};
+		if !self.has_lease(&at, task, leased, worker)? {
+			return Err(self.no_lease(at.hash, task, scope, worker)?);
+		}
+		let held = self.book().holdings(task);
 		if held.is_empty() {
 			return Err(self.no_share(task));
 		}
-		let holders: Vec<u8> = held.iter().map(|(holder, ..)| *holder).collect();
+		let holders: Vec<u8> = held.iter().map(|holding| holding.holder).collect();
 		let place = (task, position, worker.clone());
 		if let Some(shares) = lock(&self.releases).again(&place, &key, &holders) {
 			return Ok(shares);
@@ -203,28 +206,48 @@ impl Custody {
 		Ok(shares)
 	}
 
+	/// Whether the worker has the lease. Any range at all is looked for once a block, however often
+	/// somebody asks.
+	fn has_lease(
+		&self,
+		at: &Block,
+		task: TaskId,
+		range: Option<RangeIndex>,
+		worker: &AccountId,
+	) -> Result<bool, ChainError> {
+		if range.is_some() {
+			return self.chain.has_lease(at.hash, task, range, worker);
+		}
+		let place = (task, worker.clone());
+		if let Some((block, found)) = lock(&self.releases).leases.get(&place).copied() {
+			if block == at.hash {
+				return Ok(found);
+			}
+		}
+		let found = self.chain.has_lease(at.hash, task, None, worker)?;
+		lock(&self.releases).leases.insert(place, (at.hash, found));
+		Ok(found)
+	}
+
 	fn seal(
 		&self,
 		task: TaskId,
 		scope: Scope,
 		(worker, key): (&AccountId, &EncryptionKey),
-		held: &[(u8, Item, dgcs_content::Blob)],
+		held: &[Holding],
 	) -> Result<Vec<Released>, Refusal> {
-		let store = |error: dgcs_content::Error| Refusal::Store { task, reason: error.to_string() };
+		let store = |reason: String| Refusal::Store { task, reason };
 		let manifest = self
 			.manifest(task)
-			.map_err(store)?
-			.ok_or_else(|| Refusal::NotYet { task, reason: "its manifest is missing".into() })?;
-		let seal = |(holder, item, blob): &(u8, Item, dgcs_content::Blob)| {
-			let opened = self.shares((task, &manifest), (*holder, *item, *blob), &*self.store);
-			let shares = opened.map_err(|error| match error {
-				OpenError::Content(error) => store(error),
-				OpenError::NoSecret(key) => {
-					Refusal::Damaged { task, holder: *holder, reason: no_secret(&key) }
-				},
-			})?;
-			seal_release(&shares, &manifest.nonce, *holder, scope, key)
-				.map(|sealed| Released { holder: *holder, sealed })
+			.map_err(|error| store(error.to_string()))?
+			.ok_or_else(|| store("its manifest is missing".into()))?;
+		let seal = |holding: &Holding| {
+			let holder = holding.holder;
+			// It opened when it came, so that what fails now is no fault of the owner's.
+			let shares =
+				self.shares(task, &manifest, holding).map_err(|error| store(error.to_string()))?;
+			seal_release(&shares, &manifest.nonce, holder, scope, key)
+				.map(|sealed| Released { holder, sealed })
 				.map_err(|_| Refusal::WorkerKey { worker: worker.clone() })
 		};
 		held.iter().map(seal).collect()
@@ -233,18 +256,15 @@ impl Custody {
 	/// Why there is no lease, as exactly as the chain says.
 	fn no_lease(
 		&self,
+		at: H256,
 		task: TaskId,
 		scope: Scope,
 		worker: &AccountId,
 	) -> Result<Refusal, ChainError> {
-		let at = self.chain.finalised()?.hash;
 		let worker = worker.clone();
 		Ok(match self.chain.task(at, task)? {
 			None => Refusal::UnknownTask { task },
 			Some(TaskInfo::Settled(_)) => Refusal::TaskEnded { task },
-			Some(TaskInfo::Live(_)) if self.chain.worker_key(at, &worker)?.is_none() => {
-				Refusal::UnknownWorker { worker }
-			},
 			Some(TaskInfo::Live(_)) => Refusal::NoLease { task, scope, worker },
 		})
 	}
@@ -253,7 +273,7 @@ impl Custody {
 	fn no_share(&self, task: TaskId) -> Refusal {
 		let book = self.book();
 		let reason = || book.reason(task).unwrap_or_else(|| "it is on its way".into());
-		match book.holdings(task) {
+		match book.own(task) {
 			None => Refusal::NotYet { task, reason: reason() },
 			Some((mine, _)) if mine.is_empty() => Refusal::NotHolder { task },
 			Some((_, damaged)) => match damaged.into_iter().next() {
@@ -262,13 +282,4 @@ impl Custody {
 			},
 		}
 	}
-}
-
-/// What is wrong when shares are sealed to a key that this masternode does not have.
-pub(crate) fn no_secret(key: &EncryptionKey) -> String {
-	format!(
-		"it is sealed to the encryption key {:?}, whose secret is not in this masternode's keystore: \
-		 its operator must restore it, or register a key that is there",
-		key.0
-	)
 }

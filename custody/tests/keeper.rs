@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use common::{catch_up, World};
 use dgcs_content::{
@@ -277,7 +277,7 @@ fn who_pays_most_for_its_bytes_comes_first() {
 	let complete = |task: TaskId| held(&world, 0, task).complete;
 	assert!(complete(dear.id) && complete(cheap.id));
 	let waiting = held(&world, 0, cheapest.id);
-	assert!(waiting.manifest && !waiting.complete && !waiting.given_up);
+	assert!(waiting.key_shares_held == 1 && !waiting.complete && !waiting.given_up);
 	assert!(waiting.reason.expect("why").contains("room"));
 	let later = world.small_task(4, 1_000_000_000);
 	catch_up(&world);
@@ -296,7 +296,8 @@ fn shares_are_kept_where_content_does_not_fit() {
 	let task = world.submit(world.prepare(&input, Cut::Bytes(100), 2), 1000);
 	catch_up(&world);
 	let held = held(&world, 0, task.id);
-	assert!(held.manifest && held.given_up && held.shards_held == 0 && held.key_shares_held == 1);
+	assert!(!held.manifest && held.given_up && held.shards_held == 0);
+	assert_eq!(held.key_shares_held, 1);
 	assert!(held.reason.expect("why").contains("this masternode gives all tasks"));
 }
 
@@ -325,6 +326,38 @@ fn a_full_disk_is_waited_for() {
 	assert!(reason.contains("the disk is full"), "{reason}");
 	world.nodes[0].shelf.full.store(false, Ordering::Relaxed);
 	world.pass(2);
+	catch_up(&world);
+	assert!(held(&world, 0, task.id).complete);
+}
+
+#[test]
+fn what_takes_too_long_is_left_for_later() {
+	let world = World::with_limits(1, Limits { deadline: Duration::ZERO, ..Limits::default() });
+	let task = world.small_task(4, 1000);
+	catch_up(&world);
+	let held = held(&world, 0, task.id);
+	let reason = held.reason.expect("why");
+	assert!(!held.manifest && reason.contains("did not come within 0 s"), "{reason}");
+	assert_eq!(world.nodes[0].shelf.asked.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn a_provider_that_lies_is_seen_and_another_asked() {
+	let world = World::new(1);
+	let task = world.small_task(4, 1000);
+	let program = task.prepared.manifest.program.id;
+	let path = world.owner.path_of(&program);
+	let good = std::fs::read(&path).expect("prepared");
+	let half = &good[..good.len() / 2];
+	for bad in [&b"something else"[..], half, &good.repeat(100_000), b""] {
+		std::fs::write(&path, bad).expect("room");
+		catch_up(&world);
+		let held = held(&world, 0, task.id);
+		let reason = held.reason.expect("why");
+		assert!(!held.program && !held.complete && !held.given_up, "{reason}");
+		world.pass(500);
+	}
+	std::fs::write(&path, good).expect("room");
 	catch_up(&world);
 	assert!(held(&world, 0, task.id).complete);
 }

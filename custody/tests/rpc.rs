@@ -2,10 +2,10 @@
 
 mod common;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use codec::Encode;
-use common::{catch_up, World};
+use common::{catch_up, Node, Shelf, World};
 use dgcs_content::{keys::KeyRing, Scope};
 use dgcs_custody::{
 	peers::WebSockets,
@@ -23,10 +23,19 @@ use serde_json::{json, Value};
 use sp_core::Bytes;
 use tokio::runtime::Handle;
 
-async fn serve(custody: Arc<Custody>) -> (String, ServerHandle) {
+fn rpc(custody: Option<Arc<Custody>>, store: Arc<Shelf>) -> CustodyRpc {
+	let known = OnceLock::new();
+	if let Some(custody) = custody {
+		known.set(custody).expect("once");
+	}
+	CustodyRpc::new(Arc::new(known), store)
+}
+
+async fn serve(Node { custody, shelf, .. }: &Node) -> (String, ServerHandle) {
+	let (custody, store) = (custody.clone(), shelf.clone());
 	let server = Server::builder().build("127.0.0.1:0").await.expect("a free port");
 	let address = format!("ws://{}", server.local_addr().expect("bound"));
-	(address, server.start(CustodyRpc::new(custody).into_rpc()))
+	(address, server.start(rpc(Some(custody), store).into_rpc()))
 }
 
 async fn connect(address: &str) -> Client {
@@ -57,7 +66,7 @@ async fn workers_and_owners_get_what_they_ask_for() {
 	let world = World::new(1);
 	let task = world.small_task(4, 1000);
 	catch_up(&world);
-	let (address, _server) = serve(world.nodes[0].custody.clone()).await;
+	let (address, _server) = serve(&world.nodes[0]).await;
 	let client = connect(&address).await;
 
 	let addresses: Vec<String> =
@@ -85,7 +94,7 @@ async fn workers_and_owners_get_what_they_ask_for() {
 			client.request("dgcs_keyShare", params).await.expect("a lease");
 		let scope = Scope::Range(RangeIndex(1));
 		let mut ring = KeyRing::new(&task.prepared.manifest, scope);
-		ring.add(shares[0].holder, &shares[0].release, &secret).expect("a good share");
+		ring.add(shares[0].holder, &shares[0].sealed, &secret).expect("a good share");
 		ring.key().expect("one masternode holds all");
 	}
 	let position = rpc_params![task.id, 0, worker.to_string(), 1];
@@ -99,7 +108,7 @@ async fn refusals_have_a_code_and_say_what_to_do() {
 	let world = World::new(1);
 	let task = world.small_task(4, 1000);
 	catch_up(&world);
-	let (address, _server) = serve(world.nodes[0].custody.clone()).await;
+	let (address, _server) = serve(&world.nodes[0]).await;
 	let client = connect(&address).await;
 	let (worker, _) = world.worker(1);
 	let worker = worker.to_string();
@@ -132,7 +141,7 @@ async fn shares_are_handed_over_a_socket() {
 	let mut world = World::new(4);
 	let task = world.small_task(4, 1000);
 	world.join(4);
-	let (address, server) = serve(world.nodes[4].custody.clone()).await;
+	let (address, server) = serve(&world.nodes[4]).await;
 	world.leave(0);
 	let offer = world.offer(&task, 4, |_| {});
 	let offered = |address: &str| {
@@ -156,4 +165,15 @@ async fn shares_are_handed_over_a_socket() {
 	let gone = offered(&address).await.expect("no panic");
 	assert!(matches!(&gone, Err(PeerError::Unreachable { .. })), "{gone:?}");
 	assert_eq!(Bytes(offer.encode()).len(), offer.encoded_size());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn before_it_is_registered_a_masternode_has_only_its_store() {
+	let world = World::new(1);
+	let module = rpc(None, world.nodes[0].shelf.clone()).into_rpc();
+	let addresses: Vec<String> =
+		module.call("dgcs_storeAddresses", rpc_params![]).await.expect("there");
+	assert_eq!(addresses.len(), 1);
+	let refused = module.call::<_, Value>("dgcs_held", rpc_params![1]).await.expect_err("nobody");
+	assert!(refused.to_string().contains("-32919"), "{refused}");
 }

@@ -5,7 +5,7 @@
 
 use sc_cli::{RunCmd, SubstrateCli};
 
-use crate::chain_spec;
+use crate::{chain_spec, service::custody};
 
 const ABOUT: &str =
 	"DGCS, the decentralized computer: hand a task to strangers' machines and get a \
@@ -16,7 +16,10 @@ Examples:
   dgcs masternode --dev                  a whole chain on your machine; nothing is kept
   dgcs masternode --chain local --alice  the first of four masternodes of a local network
   dgcs node --chain FILE                 follow a network without deciding anything in it
-  dgcs key generate                      make an account
+  dgcs account new                       make an account
+  dgcs task run PROGRAM.wasm --input FILE --split lines --out DIR
+                                         have a program computed by strangers
+  dgcs worker --account FILE --register  lend this machine's idle time
 
 A running node answers JSON-RPC on http://127.0.0.1:9944 (and ws://), for wallets, for
 https://polkadot.js.org/apps and for scripts.";
@@ -55,17 +58,29 @@ pub struct Cli {
 /// What `dgcs` can do.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
-	/// Run a masternode: it makes and finalises blocks, and earns a share of every task
+	/// Run a masternode: it makes and finalises blocks, keeps what tasks need, and earns a share of
+	/// every task
 	#[command(mut_arg("validator", |arg| arg.hide(true)))]
-	Masternode(Box<RunCmd>),
+	Masternode(Box<Masternode>),
 
 	/// Run a full node: it checks every block and answers JSON-RPC, but decides nothing
 	#[command(mut_args(hide_masternode_flag))]
 	Node(Box<RunCmd>),
 
+	/// Have tasks computed by strangers' machines
+	#[command(subcommand)]
+	Task(dgcs_owner::cli::TaskCommand),
+
+	/// Make and keep the accounts that pay for tasks, and those that work
+	#[command(subcommand)]
+	Account(dgcs_owner::cli::AccountCommand),
+
+	/// Compute strangers' subtasks for pay
+	Worker(Box<dgcs_worker::WorkerCommand>),
+
 	/// Make, look at and install keys
 	#[command(subcommand)]
-	Key(sc_cli::KeySubcommand),
+	Key(Key),
 
 	/// Show which blocks this machine has, as JSON
 	ChainInfo(sc_cli::ChainInfoCmd),
@@ -93,6 +108,42 @@ pub enum Command {
 
 	/// Delete a chain from this machine
 	PurgeChain(sc_cli::PurgeChainCmd),
+}
+
+/// How to run a masternode.
+#[derive(Debug, clap::Args)]
+pub struct Masternode {
+	/// What every node can be told.
+	#[command(flatten)]
+	pub run: RunCmd,
+
+	/// Where it keeps what tasks need.
+	#[command(flatten)]
+	pub custody: custody::Options,
+}
+
+/// What `dgcs key` can do.
+#[derive(Debug, clap::Subcommand)]
+pub enum Key {
+	/// What the SDK brings.
+	#[command(flatten)]
+	Sdk(sc_cli::KeySubcommand),
+
+	/// Make the key that owners seal a masternode's key shares to, and print its public half: what
+	/// `masternodes.join` and `masternodes.update` take
+	GenerateEncryption(GenerateEncryption),
+}
+
+/// Makes a masternode's encryption key.
+#[derive(Debug, clap::Args)]
+pub struct GenerateEncryption {
+	/// Which chain, and where its data is.
+	#[command(flatten)]
+	pub shared: sc_cli::SharedParams,
+
+	/// Where the node's keys are.
+	#[command(flatten)]
+	pub keystore: sc_cli::KeystoreParams,
 }
 
 fn hide_masternode_flag(arg: clap::Arg) -> clap::Arg {

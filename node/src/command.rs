@@ -1,21 +1,37 @@
 //! From what was typed to what is run.
 
-use sc_cli::{Error, Result, RunCmd, SubstrateCli};
-use sc_service::{ChainType, Configuration};
+use std::process::ExitCode;
+
+use sc_cli::{CliConfiguration, Error, Result, RunCmd, SubstrateCli};
+use sc_service::{config::KeystoreConfig, BasePath, ChainType, Configuration};
 
 use crate::{
-	cli::{Cli, Command},
-	service::{self, Block, PartialComponents},
+	cli::{Cli, Command, GenerateEncryption, Key},
+	service::{self, custody, Block, PartialComponents},
 };
 
 /// Reads the command line and does what it says.
-pub fn run() -> Result<()> {
+pub fn run() -> Result<ExitCode> {
 	let cli = Cli::from_args();
+	match cli.command {
+		// These say themselves what went wrong.
+		Command::Task(command) => Ok(command.run().into()),
+		Command::Account(command) => Ok(command.run().into()),
+		command => serve(&Cli { command }).map(|()| ExitCode::SUCCESS),
+	}
+}
 
+/// Does what the commands say that are answered by the SDK or by a node of it.
+fn serve(cli: &Cli) -> Result<()> {
 	match &cli.command {
-		Command::Masternode(run) => run_node(&cli, &masternode(run)),
-		Command::Node(run) => run_node(&cli, full_node(run)?),
-		Command::Key(command) => command.run(&cli),
+		Command::Task(_) | Command::Account(_) => Ok(()),
+		Command::Masternode(command) => {
+			run_node(cli, &masternode(&command.run), Some(command.custody.clone()))
+		},
+		Command::Node(run) => run_node(cli, full_node(run)?, None),
+		Command::Worker(command) => command.run().map_err(|error| Error::Application(error.into())),
+		Command::Key(Key::Sdk(command)) => command.run(cli),
+		Command::Key(Key::GenerateEncryption(command)) => generate_encryption(cli, command),
 		Command::ChainInfo(command) => {
 			cli.create_runner(command)?.sync_run(|config| command.run::<Block>(&config))
 		},
@@ -52,11 +68,31 @@ pub fn run() -> Result<()> {
 	}
 }
 
-fn run_node(cli: &Cli, run: &RunCmd) -> Result<()> {
+fn run_node(cli: &Cli, run: &RunCmd, custody: Option<custody::Options>) -> Result<()> {
 	let runner = cli.create_runner(run).map_err(|error| explain(error, run))?;
 	runner.run_node_until_exit(|config| async move {
-		service::new_full(author_when_alone(config)).map_err(Error::Service)
+		let custody = match custody {
+			Some(options) => Some(custody::Prepared::open(&config, &options).await?),
+			None => None,
+		};
+		service::new_full(author_when_alone(config), custody).map_err(Error::Service)
 	})
+}
+
+/// Makes an encryption key in the keystore of the chain's node, and prints its public half.
+fn generate_encryption(cli: &Cli, command: &GenerateEncryption) -> Result<()> {
+	let chain = cli.load_spec(&command.shared.chain_id(command.shared.is_dev())?)?;
+	let base = command
+		.shared
+		.base_path()?
+		.unwrap_or_else(|| BasePath::from_project("", "", &Cli::executable_name()));
+	let folder = base.config_dir(chain.id());
+	let KeystoreConfig::Path { path, .. } = command.keystore.keystore_config(&folder)? else {
+		return Err(Error::Input("an encryption key in memory would be lost at once".into()));
+	};
+	let key = dgcs_custody::generate(&path).map_err(|error| Error::Application(error.into()))?;
+	println!("{:?}", key.0);
+	Ok(())
 }
 
 /// Says in our commands what the SDK says in its own.
@@ -115,12 +151,13 @@ fn author_when_alone(mut config: Configuration) -> Configuration {
 #[cfg(test)]
 mod tests {
 	use super::*;
-	use sc_cli::{CliConfiguration, Role};
+	use sc_cli::Role;
 
 	fn parse(line: &str) -> Box<RunCmd> {
 		let cli = Cli::try_from_iter(line.split_whitespace()).expect("the line is well-formed");
 		match cli.command {
-			Command::Masternode(run) | Command::Node(run) => run,
+			Command::Masternode(command) => Box::new(command.run),
+			Command::Node(run) => run,
 			other => panic!("not a command that runs a node: {other:?}"),
 		}
 	}

@@ -1,1 +1,34 @@
-//! What a task owner does: prepare, submit, watch, fetch.
+#![doc = include_str!("../README.md")]
+
+mod adopt;
+pub mod cli;
+mod content;
+mod error;
+mod fetch;
+mod follow;
+mod hold;
+mod last;
+mod ledger;
+pub mod money;
+mod network;
+mod progress;
+mod quote;
+pub mod record;
+mod submit;
+mod summary;
+mod survey;
+pub mod wish;
+
+pub use adopt::adopt;
+pub use content::{begin, manifest, prepare, read_program, release, roots};
+pub use error::{Error, Result};
+pub use fetch::{fetch, verdicts, SOLUTION};
+pub use follow::{look, watch, Stage};
+pub use hold::{hold, holders, needed};
+pub use ledger::{Entry, Ledger, Receipt};
+pub use network::{count_workers, Masternode, Network};
+pub use progress::{Progress, Tell};
+pub use quote::{quote, submission, Quote};
+pub use submit::{find, submit};
+pub use summary::{summarize, Summary, VoteSummary, WorkerSummary};
+pub use survey::{survey, Survey};

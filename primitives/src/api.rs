@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use sp_runtime::Permill;
 
 use crate::{
-	BlockNumber, EncryptionKey, Kinds, Price, Settlement, SpecError, TaskId, TaskSpec, WorkBlock,
+	BlockNumber, EncryptionKey, Kinds, Price, RangeIndex, Round, Settlement, SpecError, TaskId,
+	TaskSpec, WorkBlock,
 };
 
 /// Most work-chain blocks that one call returns.
@@ -84,8 +85,58 @@ pub enum TaskInfo<AccountId, Balance> {
 pub struct QueuePosition {
 	/// The priority bucket; a higher one is served first.
 	pub bucket: u8,
-	/// Entries before it in the same bucket, at the most: some may have ended meanwhile.
+	/// Tasks of the same bucket that ask for the same of a worker and come before it, at the most:
+	/// some may have ended meanwhile.
 	pub ahead: u64,
+}
+
+/// How far a worker has come with its seat on a range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SeatStage {
+	/// It computes.
+	Leased {
+		/// The last block in which a commitment counts.
+		until: BlockNumber,
+	},
+	/// It has committed.
+	Committed,
+	/// It has revealed.
+	Revealed,
+	/// It committed and did not reveal in time.
+	Withheld,
+}
+
+/// A worker's part in the vote on a range.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SeatView<AccountId> {
+	/// The worker.
+	pub worker: AccountId,
+	/// Who runs it.
+	pub operator: AccountId,
+	/// The round that it was drawn for.
+	pub round: Round,
+	/// How far it is.
+	pub stage: SeatStage,
+	/// Results that agree with a verdict.
+	pub agreed: u8,
+	/// Results that do not.
+	pub dissented: u8,
+}
+
+/// A range that is computed or voted on.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RangeView<AccountId> {
+	/// The current round.
+	pub round: Round,
+	/// Bit `i` is set while subtask `i` of the range has no verdict.
+	pub open: u64,
+	/// The last block in which a reveal counts; `None` until every seat of the round has committed.
+	pub reveal_until: Option<BlockNumber>,
+	/// Everybody who votes or has voted.
+	pub seats: Vec<SeatView<AccountId>>,
 }
 
 /// What the network thinks of a worker.
@@ -219,6 +270,10 @@ sp_api::decl_runtime_apis! {
 		/// Up to `limit` (at most [`MAX_BLOCKS_PER_CALL`]) blocks of the task's work chain, from
 		/// index `from` on. `None`: the task is not live.
 		fn work_chain(task: TaskId, from: u32, limit: u32) -> Option<Vec<WorkBlock>>;
+
+		/// A range under vote. `None`: nobody has a seat on it yet, all of it is decided, or there is
+		/// no such range.
+		fn range(task: TaskId, range: RangeIndex) -> Option<RangeView<AccountId>>;
 
 		/// The worker. `None`: not registered.
 		fn worker(account: AccountId) -> Option<WorkerView<AccountId, Balance>>;

@@ -297,11 +297,15 @@ impl<Balance> TaskSpec<Balance> {
 		self.subtasks.div_ceil(self.range_size.max(1))
 	}
 
+	/// The first subtask of range `range`.
+	pub fn range_start(&self, range: RangeIndex) -> u32 {
+		range.0.saturating_mul(self.range_size)
+	}
+
 	/// How many subtasks range `range` holds: `range_size`, or what is left for the last one, or
 	/// 0 for a range that the task does not have.
 	pub fn range_len(&self, range: RangeIndex) -> u32 {
-		let start = range.0.saturating_mul(self.range_size);
-		self.subtasks.saturating_sub(start).min(self.range_size)
+		self.subtasks.saturating_sub(self.range_start(range)).min(self.range_size)
 	}
 
 	/// How long a lease on `len` subtasks lasts, in milliseconds, before any slack.

@@ -3,8 +3,8 @@
 use alloc::vec::Vec;
 use codec::Encode;
 use dgcs_primitives::{
-	api::{EstimateError, MasternodeView, QueuePosition, TaskInfo, WorkerView},
-	Price, TaskId, TaskSpec, WorkBlock,
+	api::{EstimateError, MasternodeView, QueuePosition, RangeView, TaskInfo, WorkerView},
+	Price, RangeIndex, TaskId, TaskSpec, WorkBlock,
 };
 use frame_support::{
 	genesis_builder_helper::{build_state, get_preset},
@@ -269,6 +269,10 @@ impl_runtime_apis! {
 
 		fn work_chain(task: TaskId, from: u32, limit: u32) -> Option<Vec<WorkBlock>> {
 			Verdicts::work_chain(task, from, limit)
+		}
+
+		fn range(task: TaskId, range: RangeIndex) -> Option<RangeView<AccountId>> {
+			Verdicts::range(task, range).map(|range| range.view())
 		}
 
 		fn worker(account: AccountId) -> Option<WorkerView<AccountId, Balance>> {

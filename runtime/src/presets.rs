@@ -36,25 +36,25 @@ const ALICE: DevMasternode = DevMasternode {
 	account: Sr25519Keyring::Alice,
 	grandpa: Ed25519Keyring::Alice,
 	encryption_key: hex!("8ad1a3028e2dfaa6e8c9a126478f51d2a142c2debbe433b53168c8441f57105e"),
-	address: "http://127.0.0.1:9944",
+	address: "ws://127.0.0.1:9944",
 };
 const BOB: DevMasternode = DevMasternode {
 	account: Sr25519Keyring::Bob,
 	grandpa: Ed25519Keyring::Bob,
 	encryption_key: hex!("4f51c35ea626621e5825f0df25b84a05d14c5a67161115453a44c0b917e67457"),
-	address: "http://127.0.0.1:9945",
+	address: "ws://127.0.0.1:9945",
 };
 const CHARLIE: DevMasternode = DevMasternode {
 	account: Sr25519Keyring::Charlie,
 	grandpa: Ed25519Keyring::Charlie,
 	encryption_key: hex!("4fb4ef2e8af9f4b2bceb333a4e914504f442c28a90c5edabc3293ac439360408"),
-	address: "http://127.0.0.1:9946",
+	address: "ws://127.0.0.1:9946",
 };
 const DAVE: DevMasternode = DevMasternode {
 	account: Sr25519Keyring::Dave,
 	grandpa: Ed25519Keyring::Dave,
 	encryption_key: hex!("574664afa1498da5e3fd2644f6b21fe73f5a52e452335cec767ae67d9f86113a"),
-	address: "http://127.0.0.1:9947",
+	address: "ws://127.0.0.1:9947",
 };
 
 impl DevMasternode {

@@ -133,7 +133,7 @@ async fn main() -> Result<(), Failure> {
 		let base = tempfile::tempdir_in(&folder)?;
 		let (one, two) =
 			(open(&base.path().join("one")).await?, open(&base.path().join("two")).await?);
-		two.connect(&one.addresses().await?[0]).await?;
+		two.connect(&one.addresses().await?).await?;
 		let path = base.path().join("file");
 		let runtime = tokio::runtime::Handle::current();
 		let measured = spawn_blocking(move || -> Result<[f64; 6], Failure> {

@@ -3,7 +3,10 @@
 use std::collections::HashSet;
 
 use cid::Cid;
-use dgcs_content::{content_id::from_cid, BLOCK_SIZE};
+use dgcs_content::{
+	content_id::{from_cid, raw},
+	BLOCK_SIZE,
+};
 use dgcs_primitives::{ContentCodec, ContentId};
 use prost::Message;
 
@@ -40,6 +43,12 @@ pub(crate) fn children(id: &ContentId, block: &[u8]) -> Result<Vec<ContentId>> {
 		}
 	}
 	Ok(ids)
+}
+
+/// Whether the block is the one without bytes, which nobody needs to be asked for. Kubo keeps it, but
+/// doesn't send it.
+pub(crate) fn is_empty(id: &ContentId) -> bool {
+	raw(&[]).digest == id.digest
 }
 
 /// The most blocks that a blob of `len` bytes has: its leaves, and no more branches than leaves.
@@ -90,11 +99,11 @@ mod tests {
 
 	#[test]
 	fn what_is_no_tree_is_refused() {
-		let raw = dgcs_content::content_id::raw(b"leaf");
-		let id = ContentId { codec: ContentCodec::DagPb, ..raw };
+		let leaf = raw(b"leaf");
+		let id = ContentId { codec: ContentCodec::DagPb, ..leaf };
 		assert!(matches!(children(&id, &[0xff; 9]), Err(Error::Node { .. })));
 		let other = PbNode { links: vec![PbLink { hash: vec![1, 2, 3] }] }.encode_to_vec();
 		assert!(matches!(children(&id, &other), Err(Error::Node { .. })));
-		assert_eq!(children(&raw, &[0xff; 9]).expect("raw blocks name none"), []);
+		assert_eq!(children(&leaf, &[0xff; 9]).expect("raw blocks name none"), []);
 	}
 }

@@ -1,6 +1,7 @@
 //! The store with an IPFS peer in this process: the database of blocks, and the network behind it.
 
 use std::{
+	collections::HashMap,
 	io,
 	sync::{Arc, PoisonError, RwLock},
 	time::Duration,
@@ -8,7 +9,7 @@ use std::{
 
 use dgcs_content::MAX_BLOCK;
 use dgcs_primitives::{ContentCodec, ContentId};
-use litep2p::types::multiaddr::Multiaddr;
+use litep2p::{types::multiaddr::Multiaddr, PeerId};
 use tokio::{
 	sync::{mpsc, oneshot, Mutex},
 	task::{spawn_blocking, JoinHandle},
@@ -47,7 +48,7 @@ pub(crate) struct Embedded {
 	parts: RwLock<Option<Parts>>,
 	end: Mutex<Option<JoinHandle<()>>>,
 	addresses: Vec<Multiaddr>,
-	deadline: Duration,
+	timing: Timing,
 }
 
 #[derive(Clone, Debug)]
@@ -64,8 +65,9 @@ impl Embedded {
 	}
 
 	pub(crate) async fn open_with(config: &Config, timing: Timing) -> Result<Self> {
-		for peer in &config.peers {
-			network::peer_of(peer)?;
+		let mut peers: HashMap<PeerId, Vec<Multiaddr>> = HashMap::new();
+		for address in &config.peers {
+			peers.entry(network::peer_of(address)?).or_default().push(address.clone());
 		}
 		let (dir, capacity) = (config.dir.clone(), config.capacity);
 		let database = blocking(move || Database::open(&dir, capacity)).await?;
@@ -78,11 +80,11 @@ impl Embedded {
 			parts: RwLock::new(Some(Parts { database, exchange, requests })),
 			end: Mutex::new(Some(end)),
 			addresses,
-			deadline: timing.dial * 2,
+			timing,
 		};
-		for address in &config.peers {
+		for addresses in peers.values() {
 			// Tried again and again: the store is of use without them.
-			store.dial(address).await?;
+			store.dial(addresses).await?;
 		}
 		Ok(store)
 	}
@@ -98,23 +100,27 @@ impl Embedded {
 
 	async fn dial(
 		&self,
-		address: &Multiaddr,
+		addresses: &[Multiaddr],
 	) -> Result<oneshot::Receiver<std::result::Result<(), String>>> {
-		let peer = network::peer_of(address)?;
+		let peer = network::one_peer(addresses)?;
 		let (sender, receiver) = oneshot::channel();
-		let command = Command::Connect(peer, address.clone(), sender);
+		let addresses = addresses.iter().take(network::ADDRESSES).cloned().collect();
+		let command = Command::Connect(peer, addresses, sender);
 		self.parts()?.exchange.commands.send(command).await.map_err(|_| Error::Closed)?;
 		Ok(receiver)
 	}
 
 	/// Connects to a peer, and stays connected.
-	pub async fn connect(&self, address: &Multiaddr) -> Result<()> {
-		let done = self.dial(address).await?;
-		let unreachable = |reason| Error::Unreachable { address: address.to_string(), reason };
-		match timeout(self.deadline, done).await {
+	pub async fn connect(&self, addresses: &[Multiaddr]) -> Result<()> {
+		let done = self.dial(addresses).await?;
+		let all: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+		let unreachable = |reason| Error::Unreachable { address: all.join(", "), reason };
+		// The exchange has the deadline; this one is for an exchange that is too busy to keep it.
+		let deadline = self.timing.dial * 2;
+		match timeout(deadline, done).await {
 			Ok(Ok(result)) => result.map_err(unreachable),
 			Ok(Err(_)) => Err(Error::Closed),
-			Err(_) => Err(unreachable(format!("nobody answers within {:?}", self.deadline))),
+			Err(_) => Err(unreachable(format!("nobody answers within {deadline:?}"))),
 		}
 	}
 
@@ -231,6 +237,9 @@ impl Embedded {
 	}
 
 	fn get_block(&self, id: &ContentId, limit: usize) -> Result<Option<Vec<u8>>> {
+		if dag::is_empty(id) {
+			return Ok(Some(Vec::new()));
+		}
 		let Parts { database, exchange, .. } = self.parts()?;
 		loop {
 			if let Some(mut block) = database.get(id.digest.as_fixed_bytes())? {
@@ -252,7 +261,7 @@ impl Embedded {
 				Answer::Here => {},
 				Answer::Failed(Failed::Missing) => return Ok(None),
 				Answer::Failed(Failed::TimedOut) => {
-					let limit = Timing::default().limits.deadline;
+					let limit = self.timing.limits.deadline;
 					return Err(Error::Timeout { what: "to get a block".into(), limit });
 				},
 			}
@@ -279,6 +288,9 @@ async fn visit(database: Arc<Database>, exchange: Handle, id: ContentId) -> Resu
 	loop {
 		let here = on(&database, move |database| {
 			let digest = id.digest.as_fixed_bytes();
+			if dag::is_empty(&id) {
+				database.put(digest, &[], Keep::Session)?;
+			}
 			if !database.keep(digest)? {
 				return Ok(None);
 			}

@@ -132,21 +132,22 @@ impl Kubo {
 	}
 
 	/// Connects to a peer, and stays connected.
-	pub async fn connect(&self, address: &Multiaddr) -> Result<()> {
-		crate::network::peer_of(address)?;
-		let text = address.to_string();
-		match self.rpc.call("swarm/connect", &[("arg", &text)], None, LOCAL, MAX_ANSWER).await? {
-			Answer::Refused(reason) => Err(Error::Unreachable { address: text, reason }),
-			Answer::Ok(_) => {
-				// So that the daemon's connection manager keeps the connection. Older ones don't have it.
-				let call = [("arg", &*text)];
-				let peering = self.rpc.call("swarm/peering/add", &call, None, LOCAL, MAX_ANSWER);
-				if let Answer::Refused(reason) = peering.await? {
-					log::debug!("the connection to {text} may not last: {reason}");
-				}
-				Ok(())
-			},
+	pub async fn connect(&self, addresses: &[Multiaddr]) -> Result<()> {
+		crate::network::one_peer(addresses)?;
+		let mut refused = Vec::new();
+		for address in addresses.iter().take(crate::network::ADDRESSES) {
+			let text = address.to_string();
+			let call = [("arg", &*text)];
+			match self.rpc.call("swarm/connect", &call, None, LOCAL, MAX_ANSWER).await? {
+				Answer::Refused(reason) => refused.push(reason),
+				Answer::Ok(_) => {
+					// So that the daemon makes the connection again when it is lost.
+					return self.rpc.done("swarm/peering/add", &call, LOCAL).await;
+				},
+			}
 		}
+		let all: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+		Err(Error::Unreachable { address: all.join(", "), reason: refused.join("; ") })
 	}
 
 	/// Tells others that a block is here.
@@ -165,6 +166,9 @@ impl Kubo {
 	pub async fn pin(&self, root: &ContentId, len: u64) -> Result<()> {
 		if self.is_pinned(root).await? {
 			return Ok(());
+		}
+		if dag::is_empty(root) {
+			self.put_block(root, Vec::new()).await?;
 		}
 		// The daemon would fetch a tree of any size: so it is told to fetch block by block.
 		let visit = |id: ContentId| async move {
@@ -268,6 +272,9 @@ impl Kubo {
 
 	/// Gets a block, from the daemon or from others.
 	pub fn get(&self, id: &ContentId, limit: usize) -> io::Result<Option<Vec<u8>>> {
+		if dag::is_empty(id) {
+			return Ok(Some(Vec::new()));
+		}
 		self.runtime.block_on(self.rpc.block(id, limit, SEARCH)).map_err(Error::into_io)
 	}
 

@@ -65,7 +65,7 @@ const LOOKUPS: usize = 16;
 const LOOKUP: Duration = Duration::from_secs(20);
 
 /// How many addresses are kept of a peer.
-const ADDRESSES: usize = 16;
+pub(crate) const ADDRESSES: usize = 16;
 
 /// What the network is asked for.
 #[derive(Debug)]
@@ -165,6 +165,25 @@ pub(crate) fn peer_of(address: &Multiaddr) -> Result<PeerId> {
 	name.ok_or_else(|| Error::Address {
 		address: address.to_string(),
 		reason: "it does not end with /p2p/ and the name of a peer".into(),
+	})
+}
+
+/// The peer that all of `addresses` lead to.
+pub(crate) fn one_peer(addresses: &[Multiaddr]) -> Result<PeerId> {
+	let mut last = None;
+	for address in addresses {
+		let peer = peer_of(address)?;
+		if last.is_some_and(|last| last != peer) {
+			return Err(Error::Address {
+				address: address.to_string(),
+				reason: "it names another peer than the address before".into(),
+			});
+		}
+		last = Some(peer);
+	}
+	last.ok_or_else(|| Error::Address {
+		address: "nowhere".into(),
+		reason: "a peer has one address at least".into(),
 	})
 }
 
@@ -354,7 +373,11 @@ mod tests {
 		let peer = Keypair::generate().public().to_peer_id();
 		let plain: Multiaddr = "/ip4/127.0.0.1/tcp/4001".parse().expect("an address");
 		assert!(matches!(peer_of(&plain), Err(Error::Address { .. })));
-		let full = named(plain, peer);
+		assert!(matches!(one_peer(&[]), Err(Error::Address { .. })));
+		let full = named(plain.clone(), peer);
+		assert_eq!(one_peer(&[full.clone(), full.clone()]).expect("the same"), peer);
+		let other = named(plain, PeerId::random());
+		assert!(matches!(one_peer(&[full.clone(), other]), Err(Error::Address { .. })));
 		assert_eq!(peer_of(&full).expect("is named"), peer);
 		assert_eq!(named(full.clone(), PeerId::random()), full);
 	}

@@ -16,8 +16,8 @@ use crate::{
 /// Where blocks are put and come from. A clone is the same store.
 ///
 /// [`BlockSink`] and [`BlockSource`] wait for disk and network: call them from a thread that may wait
-/// (tokio's `spawn_blocking`), never from an `async fn`. A call ends by itself after two minutes at the
-/// latest.
+/// (tokio's `spawn_blocking`), never from an `async fn`. A call ends by itself: with the block, or when for two
+/// minutes nobody was found who sends it.
 #[derive(Clone, Debug)]
 pub struct Store {
 	backend: Arc<Backend>,
@@ -62,14 +62,15 @@ impl Store {
 		}
 	}
 
-	/// Connects to the peer at `address`, which ends with `/p2p/` and its name. The connection is made
-	/// again whenever it is lost.
-	pub async fn connect(&self, address: &Multiaddr) -> Result<()> {
-		on_backend!(self, store => store.connect(address).await)
+	/// Connects to one peer, at any of its `addresses`, which end with `/p2p/` and its name. The
+	/// connection is made again whenever it is lost, also if nobody answers now.
+	pub async fn connect(&self, addresses: &[Multiaddr]) -> Result<()> {
+		on_backend!(self, store => store.connect(addresses).await)
 	}
 
 	/// Tells the network that block `id` is here, so that others find it: the root of a tree is enough.
-	/// An error if nobody is connected who could take a note of it.
+	/// Others are told again as long as the store is open; after a start, tell it again. An error if nobody is
+	/// connected who could take a note of it.
 	pub async fn provide(&self, id: &ContentId) -> Result<()> {
 		on_backend!(self, store => store.provide(id).await)
 	}

@@ -1,6 +1,6 @@
 //! Peers on the loopback interface, exchanging real blobs.
 
-use std::{collections::HashMap, io, path::Path, sync::Mutex, time::Duration};
+use std::{collections::HashMap, future::Future, io, path::Path, sync::Mutex, time::Duration};
 
 use dgcs_content::{
 	content_id::raw, fetch, get_blob, put_blob, read_blob, Blob, BlockSink, BlockSource,
@@ -66,7 +66,7 @@ impl Peer {
 	}
 
 	async fn knows(&self, other: &Peer) {
-		self.store.connect(&other.address().await).await.expect("it is there");
+		self.store.connect(&[other.address().await]).await.expect("it is there");
 	}
 
 	async fn received(&self) -> u64 {
@@ -98,6 +98,16 @@ async fn get_one(store: &Store, id: ContentId) -> io::Result<Option<Vec<u8>>> {
 	let store = store.clone();
 	let work = spawn_blocking(move || store.get(&id, MAX_BLOCK));
 	tokio::time::timeout(GENEROUS, work).await.expect("ends").expect("no panic")
+}
+
+/// Waits for something that happens by itself.
+async fn until<F: Future<Output = bool>>(mut ready: impl FnMut() -> F) {
+	let waiting = async {
+		while !ready().await {
+			tokio::time::sleep(Duration::from_millis(20)).await;
+		}
+	};
+	tokio::time::timeout(GENEROUS, waiting).await.expect("it happens");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -185,17 +195,10 @@ async fn a_provider_is_found_through_a_third_peer() {
 	let content = bytes(5, 1_000_000);
 	let blob = put(&one.store, content.clone()).await;
 	// The hub is in the routing table once it has said what it speaks.
-	let mut told = one.store.provide(&blob.id).await;
-	while told.is_err() {
-		tokio::task::yield_now().await;
-		told = one.store.provide(&blob.id).await;
-	}
+	until(|| async { one.store.provide(&blob.id).await.is_ok() }).await;
 	two.knows(&hub).await;
-	let mut found = get(&two.store, &blob).await;
-	while found.is_err() {
-		found = get(&two.store, &blob).await;
-	}
-	assert_eq!(found.expect("is found"), content);
+	until(|| async { get(&two.store, &blob).await.is_ok() }).await;
+	assert_eq!(get(&two.store, &blob).await.expect("is here"), content);
 	assert_eq!(hub.received().await, 0, "it came from the provider itself");
 	assert!(matches!(Peer::new().await.store.provide(&blob.id).await, Err(Error::NotProvided(_))));
 }
@@ -237,9 +240,7 @@ async fn a_lasting_connection_is_made_again() {
 	two.store.shutdown().await.expect("stops");
 	let two = Store::open(&Config::Embedded(settings)).await.expect("starts again");
 	let blob = put(&two, bytes(7, 1000)).await;
-	while get(&one.store, &blob).await.is_err() {
-		tokio::time::sleep(Duration::from_millis(50)).await;
-	}
+	until(|| async { get(&one.store, &blob).await.is_ok() }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -247,9 +248,11 @@ async fn nobody_at_an_address_is_a_clear_error() {
 	let (one, two) = (Peer::new().await, Peer::new().await);
 	let address = two.address().await;
 	let plain: Multiaddr = address.iter().take(2).collect();
-	assert!(matches!(one.store.connect(&plain).await, Err(Error::Address { .. })));
+	assert!(matches!(one.store.connect(&[plain]).await, Err(Error::Address { .. })));
 	two.store.shutdown().await.expect("stops");
-	let Err(Error::Unreachable { address: named, .. }) = one.store.connect(&address).await else {
+	let Err(Error::Unreachable { address: named, .. }) =
+		one.store.connect(std::slice::from_ref(&address)).await
+	else {
 		panic!()
 	};
 	assert_eq!(named, address.to_string());
@@ -280,11 +283,7 @@ async fn a_peer_that_lies_is_passed_over() {
 	let liar = Store::open(&Config::Embedded(config(liar.path()))).await.expect("starts");
 
 	let reader = Peer::with(hasty()).await;
-	reader
-		.store
-		.connect(&liar.addresses().await.expect("it listens")[0])
-		.await
-		.expect("it is there");
+	reader.store.connect(&liar.addresses().await.expect("it listens")).await.expect("it is there");
 	assert!(get(&reader.store, &blob).await.is_err(), "lies are no blocks");
 	reader.knows(&honest).await;
 	assert_eq!(get(&reader.store, &blob).await.expect("the other has it"), content);
@@ -319,7 +318,7 @@ async fn a_full_store_still_reads_and_says_that_it_is_full() {
 	let dir = tempfile::tempdir().expect("a temporary folder");
 	let small = EmbeddedConfig { capacity: 4 * MIB, ..config(dir.path()) };
 	let store = Store::open(&Config::Embedded(small)).await.expect("starts");
-	store.connect(&source.address().await).await.expect("it is there");
+	store.connect(&[source.address().await]).await.expect("it is there");
 	let kept = put(&store, bytes(10, 3_800_000)).await;
 	let content = bytes(11, 5_000_000);
 	let blob = put(&source.store, content.clone()).await;
@@ -433,17 +432,15 @@ async fn rogues_are_dropped_and_others_asked() {
 	for answer in rogues {
 		let reader = Peer::with(hasty()).await;
 		let address = rogue(answer);
-		reader.store.connect(&address).await.expect("it is there");
+		reader.store.connect(std::slice::from_ref(&address)).await.expect("it is there");
 		reader.knows(&honest).await;
 		assert_eq!(get(&reader.store, &blob).await.expect("the other has it"), content);
 		// It is not let in again for a while.
-		let dropped = async {
-			while reader.store.usage().await.expect("can be read").peers > 1 {
-				tokio::time::sleep(Duration::from_millis(10)).await;
-			}
-		};
-		tokio::time::timeout(GENEROUS, dropped).await.expect("it was dropped");
-		assert!(matches!(reader.store.connect(&address).await, Err(Error::Unreachable { .. })));
+		until(|| async { reader.store.usage().await.expect("can be read").peers == 1 }).await;
+		assert!(matches!(
+			reader.store.connect(std::slice::from_ref(&address)).await,
+			Err(Error::Unreachable { .. })
+		));
 	}
 }
 

@@ -120,6 +120,7 @@ describe('interface', () => {
 				'dgcs_estimate',
 				'dgcs_masternodes',
 				'dgcs_queuePosition',
+				'dgcs_range',
 				'dgcs_task',
 				'dgcs_workChain',
 				'dgcs_worker',
@@ -147,6 +148,7 @@ describe('interface', () => {
 				'a limit beyond the limit is the limit',
 			);
 			assert.equal((await rpc(api, 'dgcs_queuePosition', 0)).ahead, 0);
+			assert.equal(await rpc(api, 'dgcs_range', 0, 0), null, 'nobody has a seat yet');
 			assert.equal((await rpc(api, 'dgcs_masternodes')).length, 1);
 			assert.equal((await rpc(api, 'dgcs_masternodes', genesis)).length, 1);
 			const few = await rpc(api, 'dgcs_estimate', { subtasks: 10, reward: '1000000000' });
@@ -173,6 +175,9 @@ describe('interface', () => {
 			['dgcs_workChain', [0, 4_294_967_295], -32903, { from: 4_294_967_295 }],
 			['dgcs_workChain', [0, 4_294_967_296], -32602, { parameter: 'from' }],
 			['dgcs_workChain', [0, 0, 'all'], -32602, { parameter: 'limit' }],
+			['dgcs_range', [0], -32602, { parameter: 'range' }],
+			['dgcs_range', [999, 0], -32901],
+			['dgcs_range', [0, 4_294_967_295], -32919, { range: 4_294_967_295 }],
 			['dgcs_worker', [], -32602, { parameter: 'account' }],
 			['dgcs_worker', ['5Grw'], -32602, { parameter: 'account' }],
 			['dgcs_worker', [7], -32602, { parameter: 'account' }],

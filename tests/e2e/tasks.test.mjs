@@ -124,8 +124,10 @@ describe('tasks', () => {
 		const end = await settled(task);
 		const second = log.all('verdicts.Decided', { task })[1];
 		assert.ok(second, 'both ranges have their verdict');
-		// The last block went with the task; what it said is known, and so is its hash.
-		const last = {
+		// The chain went with the task, but the state after its last verdict has all of it.
+		const then = await api.at(await api.rpc.chain.getBlockHash(second.block));
+		const last = await stored(then.query.verdicts.blocks(task, 1));
+		assert.deepEqual(last, {
 			...raw,
 			index: 1,
 			parent: first.data.hash,
@@ -136,7 +138,7 @@ describe('tasks', () => {
 				return { subtask, outcome: { Agreed: truth(task, held, subtask) } };
 			}),
 			receiptsRoot: receiptsRoot(second.data.receipts),
-		};
+		});
 		assert.equal(workBlockHash(last), second.data.hash, 'the second block follows the first');
 		const blocks = [raw, last];
 		assert.equal(end.chain.tip, second.data.hash);
@@ -246,6 +248,9 @@ describe('tasks', () => {
 			replayer.take(2),
 		]);
 		assert.equal(log.all('tasks.Leased', { task }).length, 15);
+		const { seats, openSubtasks } = await rpc(api, 'dgcs_range', task, 4);
+		assert.deepEqual([seats.length, openSubtasks], [3, [4]]);
+		assert.ok([ann, ben].every((each) => seats.some(({ worker }) => worker === each.address)));
 		const { task: other } = await submit({ subtasks: 1, rangeSize: 1 });
 		await Promise.all([ann, ben, replayer].map((each) => each.take(1)));
 
@@ -279,9 +284,13 @@ describe('tasks', () => {
 		const standings = await Promise.all(deviants.map(async (each) => {
 			return (await rpc(api, 'dgcs_worker', each.address)).standing;
 		}));
-		// A good result before the two bad ones keeps the replayer's score above the last threshold.
-		assert.ok(['suspended', 'blacklisted'].includes(standings.pop()));
-		assert.deepEqual(standings, ['good', 'suspended', 'suspended']);
+		// Two bad results at once are the end of a newcomer; with its good one before the second they
+		// are not.
+		const [, second] = log.all('workers.Slashed', { worker: replayer.address });
+		const [good] = log.all('escrow.Paid', { task, payee: replayer.operator.address });
+		const inTime = log.events.indexOf(good) < log.events.indexOf(second);
+		const replayed = inTime ? 'suspended' : 'blacklisted';
+		assert.deepEqual(standings, ['good', 'suspended', 'suspended', replayed]);
 
 		assert.deepEqual(silent.did('reveal'), []);
 		const outcomes = (each, what) => each.did(what).map(({ error }) => error);

@@ -25,6 +25,7 @@ pub const UNIT: u128 = 1_000_000_000_000;
 pub struct Node {
 	child: Child,
 	pub url: String,
+	#[allow(dead_code)]
 	pub port: u16,
 }
 

@@ -47,6 +47,12 @@ pub enum RpcError {
 		/// The task.
 		task: TaskId,
 	},
+	/// The node is none that keeps anything.
+	#[error(
+		"no masternode with an encryption key of this node's is bonded in the finalised chain: ask \
+		 another, or again when its registration is final"
+	)]
+	NoMasternode,
 	/// No share for this worker.
 	#[error(transparent)]
 	KeyShare(#[from] Refusal),
@@ -63,6 +69,7 @@ impl RpcError {
 				INVALID_PARAMS_CODE
 			},
 			RpcError::NothingHeld { .. } => -32901,
+			RpcError::NoMasternode => -32919,
 			RpcError::KeyShare(refusal) => match refusal {
 				Refusal::UnknownTask { .. } => -32901,
 				Refusal::TaskEnded { .. } => -32902,
@@ -110,7 +117,7 @@ impl RpcError {
 				| Refusal::WorkerKey { worker } => json!({ "worker": worker.to_string() }),
 				Refusal::Chain(_) => return None,
 			},
-			RpcError::HandOver(_) => return None,
+			RpcError::NoMasternode | RpcError::HandOver(_) => return None,
 		})
 	}
 }

@@ -7,7 +7,10 @@
 mod error;
 mod params;
 
-use std::sync::Arc;
+use std::{
+	fmt,
+	sync::{Arc, OnceLock},
+};
 
 use codec::DecodeAll;
 use dgcs_primitives::{RangeIndex, TaskId};
@@ -19,7 +22,12 @@ pub use error::RpcError;
 pub(crate) use error::OFFER_NOT_NOW;
 pub use params::{FromJson, Param};
 
-use crate::{book::Held, custody::Custody, edges::AccountId, hand_over::Offer};
+use crate::{
+	book::Held,
+	custody::Custody,
+	edges::{AccountId, Store},
+	hand_over::Offer,
+};
 use params::{optional, required};
 
 /// One share, as `dgcs_keyShare` gives it.
@@ -28,7 +36,7 @@ pub struct KeyShareJson {
 	/// The number of its holder in the manifest.
 	pub holder: u8,
 	/// The share, sealed to the worker: hexadecimal, after `0x`.
-	pub release: Bytes,
+	pub sealed: Bytes,
 }
 
 /// What masternodes keep for owners and workers.
@@ -65,19 +73,33 @@ pub trait CustodyApi {
 }
 
 /// Answers from one masternode's custody.
-#[derive(Clone, Debug)]
-pub struct CustodyRpc(Arc<Custody>);
+#[derive(Clone)]
+pub struct CustodyRpc {
+	custody: Arc<OnceLock<Arc<Custody>>>,
+	store: Arc<dyn Store>,
+}
+
+impl fmt::Debug for CustodyRpc {
+	fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+		write!(f, "CustodyRpc({:?})", self.custody)
+	}
+}
 
 impl CustodyRpc {
-	/// Answers from `custody`. `into_rpc()` makes it a module to merge with the node's.
-	pub fn new(custody: Arc<Custody>) -> Self {
-		CustodyRpc(custody)
+	/// Answers from `custody`, which is set once the node knows its account. Its `store` is reached
+	/// before. `into_rpc()` makes it a module to merge with the node's.
+	pub fn new(custody: Arc<OnceLock<Arc<Custody>>>, store: Arc<dyn Store>) -> Self {
+		CustodyRpc { custody, store }
+	}
+
+	fn custody(&self) -> Result<&Custody, RpcError> {
+		self.custody.get().map(|custody| &**custody).ok_or(RpcError::NoMasternode)
 	}
 }
 
 impl CustodyApiServer for CustodyRpc {
 	fn store_addresses(&self) -> Result<Vec<String>, RpcError> {
-		Ok(self.0.store_addresses())
+		Ok(self.store.addresses())
 	}
 
 	fn key_share(
@@ -91,22 +113,22 @@ impl CustodyApiServer for CustodyRpc {
 		let position = required("position", position)?;
 		let worker = required("worker", worker)?;
 		let range = optional("range", range)?.map(RangeIndex);
-		let shares = self.0.key_share(task, position, &worker, range)?;
+		let shares = self.custody()?.key_share(task, position, &worker, range)?;
 		let json = shares
 			.into_iter()
-			.map(|share| KeyShareJson { holder: share.holder, release: Bytes(share.sealed) });
+			.map(|share| KeyShareJson { holder: share.holder, sealed: Bytes(share.sealed) });
 		Ok(json.collect())
 	}
 
 	fn held(&self, task: Option<Param<TaskId>>) -> Result<Held, RpcError> {
 		let task = required("task", task)?;
-		self.0.held(task).ok_or(RpcError::NothingHeld { task })
+		self.custody()?.held(task).ok_or(RpcError::NothingHeld { task })
 	}
 
 	fn hand_over(&self, offer: Option<Param<Bytes>>) -> Result<bool, RpcError> {
 		let offer = required("offer", offer)?;
 		let offer = Offer::decode_all(&mut &offer[..]).map_err(|_| RpcError::NoOffer)?;
-		self.0.accept(&offer)?;
+		self.custody()?.accept(&offer)?;
 		Ok(true)
 	}
 }

@@ -188,7 +188,7 @@ impl Store for Shelf {
 		Ok(self.local.path_of(id).exists())
 	}
 
-	fn pin(&self, id: &ContentId) -> io::Result<()> {
+	fn pin(&self, Blob { id, .. }: &Blob) -> io::Result<()> {
 		if self.full.load(Ordering::Relaxed) {
 			return Err(io::Error::other("the disk is full"));
 		}

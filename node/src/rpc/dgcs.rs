@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use dgcs_primitives::{
 	api::{DgcsApi as DgcsRuntimeApi, EstimateError, TaskInfo, MAX_BLOCKS_PER_CALL},
-	TaskId, TaskSpec,
+	RangeIndex, TaskId, TaskSpec,
 };
 use dgcs_runtime::{AccountId, Balance};
 use jsonrpsee::proc_macros::rpc;
@@ -19,8 +19,8 @@ use super::{
 	params::{optional, required, Param},
 	spec,
 	views::{
-		MasternodeJson, PriceJson, QueuePositionJson, TaskJson, WorkBlockJson, WorkChainJson,
-		WorkerJson,
+		MasternodeJson, PriceJson, QueuePositionJson, RangeJson, TaskJson, WorkBlockJson,
+		WorkChainJson, WorkerJson,
 	},
 };
 use crate::service::{Block, BlockHash};
@@ -73,6 +73,16 @@ pub trait DgcsApi {
 		spec: Option<Param<TaskSpec<Balance>>>,
 		at: Option<Param<BlockHash>>,
 	) -> Result<PriceJson, RpcError>;
+
+	/// A range that is being computed or voted on: who has a seat, and how far everybody is. `null`:
+	/// nobody has a seat on it yet, or all of it is decided.
+	#[method(name = "range", blocking)]
+	fn range(
+		&self,
+		task: Option<Param<TaskId>>,
+		range: Option<Param<RangeIndex>>,
+		at: Option<Param<BlockHash>>,
+	) -> Result<Option<RangeJson>, RpcError>;
 
 	/// All bonded masternodes, highest bond first.
 	#[method(name = "masternodes", blocking)]
@@ -226,6 +236,29 @@ where
 			Err(EstimateError::Invalid(error)) => Err(spec::refusal(error, &spec)),
 			Err(EstimateError::Overflow) => Err(RpcError::PriceTooHigh),
 		}
+	}
+
+	fn range(
+		&self,
+		task: Option<Param<TaskId>>,
+		range: Option<Param<RangeIndex>>,
+		at: Option<Param<BlockHash>>,
+	) -> Result<Option<RangeJson>, RpcError> {
+		let task = required("task", task)?;
+		let range = required("range", range)?;
+		let at = self.block(at)?;
+		let spec = match self.known_task(task, at)? {
+			TaskInfo::Live(view) => view.spec,
+			TaskInfo::Settled(settlement) => {
+				return Err(RpcError::TaskEnded { task, ended_at: settlement.when });
+			},
+		};
+		let ranges = spec.ranges();
+		if range.0 >= ranges {
+			return Err(RpcError::UnknownRange { task, range, ranges });
+		}
+		let view = self.client.runtime_api().range(at, task, range).map_err(failed("range", at))?;
+		Ok(view.map(|view| RangeJson::new(task, range, view, &spec)))
 	}
 
 	fn masternodes(&self, at: Option<Param<BlockHash>>) -> Result<Vec<MasternodeJson>, RpcError> {

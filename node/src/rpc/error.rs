@@ -4,7 +4,7 @@
 //! for programs. **API boundary:** codes and the keys of `data` are stable; messages are not.
 //! Both are listed in the README.
 
-use dgcs_primitives::TaskId;
+use dgcs_primitives::{RangeIndex, TaskId};
 use dgcs_runtime::AccountId;
 use jsonrpsee::types::{error::INVALID_PARAMS_CODE, ErrorObject, ErrorObjectOwned};
 use serde_json::{json, Value};
@@ -69,6 +69,19 @@ pub enum RpcError {
 		from: u32,
 		/// How many blocks there are.
 		height: u32,
+	},
+	/// The task has fewer ranges than that.
+	#[error(
+		"task {task} has {ranges} ranges, so `range` can be {} at the most, got {range}",
+		.ranges.saturating_sub(1)
+	)]
+	UnknownRange {
+		/// The task.
+		task: TaskId,
+		/// The range asked for.
+		range: RangeIndex,
+		/// How many ranges there are.
+		ranges: u32,
 	},
 	/// The account is not registered as a worker.
 	#[error(
@@ -156,6 +169,7 @@ impl RpcError {
 			RpcError::InvalidSpec { .. } => -32907,
 			RpcError::PriceTooHigh => -32908,
 			RpcError::Runtime { .. } => -32909,
+			RpcError::UnknownRange { .. } => -32919,
 		}
 	}
 
@@ -172,6 +186,9 @@ impl RpcError {
 			RpcError::TaskEnded { task, ended_at } => json!({ "task": task, "endedAt": ended_at }),
 			RpcError::BeyondTip { task, from, height } => {
 				json!({ "task": task, "from": from, "height": height })
+			},
+			RpcError::UnknownRange { task, range, ranges } => {
+				json!({ "task": task, "range": range, "ranges": ranges })
 			},
 			RpcError::UnknownWorker { account, at } => json!({ "account": account, "at": at }),
 			RpcError::UnknownBlock { at } | RpcError::StatePruned { at } => json!({ "at": at }),

@@ -4,7 +4,8 @@
 //! | module | methods |
 //! | --- | --- |
 //! | this one | `system_accountNextIndex`, `payment_*`, `babe_*`, `grandpa_*` |
-//! | `dgcs` | `dgcs_*`: tasks, queue, work chains, workers, masternodes, estimates |
+//! | `dgcs` | `dgcs_*`: tasks, queue, ranges, work chains, workers, masternodes, estimates |
+//! | of `dgcs-custody` | `dgcs_*` of a masternode: where its store is, what it holds, key shares |
 //!
 //! What `dgcs_*` takes is read in `params` and `spec`, what it returns is laid out in `views`, and
 //! what can go wrong is in `error`.
@@ -19,6 +20,7 @@ mod views;
 
 use std::sync::Arc;
 
+use dgcs_custody::rpc::CustodyRpc;
 use jsonrpsee::RpcModule;
 use pallet_transaction_payment_rpc::{TransactionPayment, TransactionPaymentApiServer};
 use sc_consensus_babe::BabeWorkerHandle;
@@ -49,6 +51,8 @@ pub struct Dependencies {
 	pub babe_worker: BabeWorkerHandle<Block>,
 	/// What is final, and why.
 	pub grandpa: GrandpaDependencies,
+	/// The methods of a masternode's custody.
+	pub custody: Option<RpcModule<CustodyRpc>>,
 }
 
 /// What the `grandpa_*` methods read from.
@@ -68,7 +72,7 @@ pub fn create(
 	deps: &Dependencies,
 	executor: SubscriptionTaskExecutor,
 ) -> Result<RpcModule<()>, Box<dyn std::error::Error + Send + Sync>> {
-	let Dependencies { client, pool, select_chain, keystore, babe_worker, grandpa } = deps;
+	let Dependencies { client, pool, select_chain, keystore, babe_worker, grandpa, custody } = deps;
 	let mut module = RpcModule::new(());
 
 	module.merge(System::new(client.clone(), pool.clone()).into_rpc())?;
@@ -88,6 +92,9 @@ pub fn create(
 		.into_rpc(),
 	)?;
 	module.merge(Dgcs::new(client.clone()).into_rpc())?;
+	if let Some(custody) = custody {
+		module.merge(custody.clone())?;
+	}
 
 	Ok(module)
 }

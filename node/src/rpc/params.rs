@@ -5,7 +5,7 @@
 
 use std::marker::PhantomData;
 
-use dgcs_primitives::TaskId;
+use dgcs_primitives::{RangeIndex, TaskId};
 use dgcs_runtime::AccountId;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -73,6 +73,14 @@ impl FromJson for TaskId {
 
 	fn from_json(value: &Value) -> Option<Self> {
 		whole(value)?.try_into().ok().map(TaskId)
+	}
+}
+
+impl FromJson for RangeIndex {
+	const EXPECTED: &'static str = "a range of the task, a whole number from 0";
+
+	fn from_json(value: &Value) -> Option<Self> {
+		whole(value)?.try_into().ok().map(RangeIndex)
 	}
 }
 

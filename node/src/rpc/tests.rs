@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use dgcs_primitives::{
 	api::{
-		Capacity, EstimateError, MasternodeView, QueuePosition, Standing, TaskInfo, TaskState,
-		TaskView, WorkerView, MAX_BLOCKS_PER_CALL,
+		Capacity, EstimateError, MasternodeView, QueuePosition, RangeView, SeatStage, SeatView,
+		Standing, TaskInfo, TaskState, TaskView, WorkerView, MAX_BLOCKS_PER_CALL,
 	},
 	ChainRecord, EncryptionKey, Kinds, Outcome, Price, RangeIndex, ResultDigest, Round, Settlement,
 	Sums, TaskEnd, TaskId, TaskKind, TaskSpec, Verdict, WorkBlock,
@@ -110,6 +110,24 @@ sp_api::mock_impl_runtime_apis! {
 		fn work_chain(task: TaskId, from: u32, limit: u32) -> Option<Vec<WorkBlock>> {
 			let to = from.saturating_add(limit).min(HEIGHT);
 			(task == RUNNING).then(|| (from..to).map(work_block).collect())
+		}
+
+		fn range(task: TaskId, range: RangeIndex) -> Option<RangeView<AccountId>> {
+			(task == RUNNING && range == RangeIndex(99)).then(|| RangeView {
+				round: Round(1),
+				open: 0b101,
+				reveal_until: None,
+				seats: [SeatStage::Leased { until: 60 }, SeatStage::Withheld]
+					.map(|stage| SeatView {
+						worker: alice(),
+						operator: AccountId::from([2; 32]),
+						round: Round(1),
+						stage,
+						agreed: 0,
+						dissented: 1,
+					})
+					.into(),
+			})
 		}
 
 		fn worker(account: AccountId) -> Option<WorkerView<AccountId, Balance>> {
@@ -289,6 +307,34 @@ fn work_chain_does_not_outlive_its_task() {
 	assert_eq!(code, -32902);
 	assert!(message.contains("dgcs_task"), "{message}");
 	assert_eq!(data, json!({ "task": 2, "endedAt": 77 }));
+}
+
+#[test]
+fn range_says_who_has_a_seat_and_what_is_open() {
+	let range = result("dgcs_range", json!([1, 99]));
+	assert_eq!(
+		(&range["task"], &range["range"], &range["round"]),
+		(&json!(1), &json!(99), &json!(1))
+	);
+	assert_eq!(range["openSubtasks"], json!([990, 992]));
+	assert_eq!(range["revealUntil"], Value::Null);
+	let seats = &range["seats"];
+	assert_eq!((&seats[0]["stage"], &seats[0]["leasedUntil"]), (&json!("leased"), &json!(60)));
+	assert_eq!((&seats[1]["stage"], &seats[1]["dissented"]), (&json!("withheld"), &json!(1)));
+	assert_eq!(seats[1]["worker"], alice().to_string());
+	assert_eq!(result("dgcs_range", json!({ "task": 1, "range": 0 })), Value::Null);
+}
+
+#[test]
+fn range_must_be_one_of_a_live_task() {
+	assert_eq!(error("dgcs_range", json!([404, 0])).0, -32901);
+	assert_eq!(error("dgcs_range", json!([2, 0])).0, -32902);
+	let (code, message, data) = error("dgcs_range", json!([1, 100]));
+	assert_eq!(code, -32919);
+	assert!(message.contains("99 at the most"), "{message}");
+	assert_eq!(data, json!({ "task": 1, "range": 100, "ranges": 100 }));
+	assert_eq!(error("dgcs_range", json!([1])).0, -32602);
+	assert_eq!(error("dgcs_range", json!([1, -1])).0, -32602);
 }
 
 #[test]

@@ -4,8 +4,8 @@
 
 use dgcs_primitives::{
 	api::{
-		Capacity, MasternodeView, QueuePosition, Standing, TaskInfo, TaskState, TaskView,
-		WorkerView,
+		Capacity, MasternodeView, QueuePosition, RangeView, SeatStage, SeatView, Standing,
+		TaskInfo, TaskState, TaskView, WorkerView,
 	},
 	ChainRecord, EncryptionKey, Kinds, Outcome, Price, RangeIndex, ResultDigest, Round, Settlement,
 	TaskEnd, TaskId, TaskKind, TaskSpec, WorkBlock,
@@ -188,7 +188,7 @@ struct VerdictJson {
 impl WorkBlockJson {
 	/// One block of the work chain of a task with this specification.
 	pub fn new(block: &WorkBlock, spec: &TaskSpec<Balance>) -> Self {
-		let first = block.range.0.saturating_mul(spec.range_size);
+		let first = spec.range_start(block.range);
 		let verdicts = block.verdicts.iter().map(|verdict| {
 			let digest = match verdict.outcome {
 				Outcome::Agreed(digest) => Some(digest),
@@ -207,6 +207,76 @@ impl WorkBlockJson {
 			round: block.round,
 			verdicts: verdicts.collect(),
 			receipts_root: block.receipts_root,
+		}
+	}
+}
+
+/// A range under vote, as `dgcs_range` returns it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RangeJson {
+	task: TaskId,
+	range: RangeIndex,
+	round: Round,
+	/// The subtasks without a verdict.
+	open_subtasks: Vec<u32>,
+	/// The last block in which a reveal counts, once every seat of the round has committed.
+	reveal_until: Option<u32>,
+	seats: Vec<SeatJson>,
+}
+
+/// A worker's part in the vote on a range.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SeatJson {
+	worker: AccountId,
+	operator: AccountId,
+	round: Round,
+	/// `leased`, `committed`, `revealed` or `withheld`.
+	stage: &'static str,
+	/// The last block in which a commitment counts, if it is leased.
+	leased_until: Option<u32>,
+	agreed: u8,
+	dissented: u8,
+}
+
+impl RangeJson {
+	/// The range `range` of the task `task`, which has this specification.
+	pub fn new(
+		task: TaskId,
+		range: RangeIndex,
+		view: RangeView<AccountId>,
+		spec: &TaskSpec<Balance>,
+	) -> Self {
+		let first = spec.range_start(range);
+		let open = (0..u64::BITS).filter(|bit| view.open >> bit & 1 == 1);
+		RangeJson {
+			task,
+			range,
+			round: view.round,
+			open_subtasks: open.map(|bit| first.saturating_add(bit)).collect(),
+			reveal_until: view.reveal_until,
+			seats: view.seats.into_iter().map(Into::into).collect(),
+		}
+	}
+}
+
+impl From<SeatView<AccountId>> for SeatJson {
+	fn from(view: SeatView<AccountId>) -> Self {
+		let (stage, leased_until) = match view.stage {
+			SeatStage::Leased { until } => ("leased", Some(until)),
+			SeatStage::Committed => ("committed", None),
+			SeatStage::Revealed => ("revealed", None),
+			SeatStage::Withheld => ("withheld", None),
+		};
+		SeatJson {
+			worker: view.worker,
+			operator: view.operator,
+			round: view.round,
+			stage,
+			leased_until,
+			agreed: view.agreed,
+			dissented: view.dissented,
 		}
 	}
 }

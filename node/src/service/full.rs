@@ -17,21 +17,29 @@ use sc_service::{
 use sc_telemetry::Telemetry;
 
 use super::{
-	authoring::Authoring, finality::Finality, new_partial, offchain::Offchain, partial::Consensus,
-	Block, BlockHash, PartialComponents,
+	authoring::Authoring, custody, finality::Finality, new_partial, offchain::Offchain,
+	partial::Consensus, Block, BlockHash, PartialComponents,
 };
 use crate::rpc::{self, GrandpaDependencies};
 
 /// Starts a masternode or a full node, as the configuration says. It runs until the returned
 /// manager is dropped, or until one of its essential tasks ends.
-pub fn new_full(config: Configuration) -> Result<TaskManager, Error> {
+///
+/// `custody`: what a masternode keeps tasks' content with.
+pub fn new_full(
+	config: Configuration,
+	custody: Option<custody::Prepared>,
+) -> Result<TaskManager, Error> {
 	match config.network.network_backend {
-		NetworkBackendType::Litep2p => start::<Litep2pNetworkBackend>(config),
-		NetworkBackendType::Libp2p => start::<NetworkWorker<Block, BlockHash>>(config),
+		NetworkBackendType::Litep2p => start::<Litep2pNetworkBackend>(config, custody),
+		NetworkBackendType::Libp2p => start::<NetworkWorker<Block, BlockHash>>(config, custody),
 	}
 }
 
-fn start<N: NetworkBackend<Block, BlockHash>>(config: Configuration) -> Result<TaskManager, Error> {
+fn start<N: NetworkBackend<Block, BlockHash>>(
+	config: Configuration,
+	custody: Option<custody::Prepared>,
+) -> Result<TaskManager, Error> {
 	let PartialComponents {
 		client,
 		backend,
@@ -90,8 +98,14 @@ fn start<N: NetworkBackend<Block, BlockHash>>(config: Configuration) -> Result<T
 		.spawn(&task_manager)?;
 	}
 
+	let custody_rpc = custody.as_ref().map(custody::Prepared::rpc);
+	if let Some(custody) = custody {
+		custody.spawn(client.clone(), &task_manager);
+	}
+
 	let voter_state = SharedVoterState::empty();
 	let rpc = rpc::Dependencies {
+		custody: custody_rpc,
 		client: client.clone(),
 		pool: transaction_pool.clone(),
 		select_chain: select_chain.clone(),

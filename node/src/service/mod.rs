@@ -7,11 +7,13 @@
 //! | --- | --- |
 //! | `authoring` | BABE: makes blocks, when this node is a masternode |
 //! | `finality` | GRANDPA: votes when this node is a masternode, follows the votes when not |
+//! | `custody` | what a masternode keeps for tasks: content, results, key shares |
 //! | `offchain` | the runtime's offchain workers |
 //!
 //! `seal` is what it takes for a double author to be slashed.
 
 mod authoring;
+pub mod custody;
 mod finality;
 mod full;
 mod offchain;

@@ -3,8 +3,8 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use dgcs_primitives::{
-	api::TaskState, ContentCodec, ContentId, Payout, RangeIndex, Selection, SubtaskLimits, TaskId,
-	TaskKind, TaskSpec, Visibility, Workers,
+	api::TaskState, ContentCodec, ContentId, Payout, RangeIndex, Refusal, Selection, SubtaskLimits,
+	TaskId, TaskKind, TaskSpec, Visibility, Workers,
 };
 use frame_benchmarking::v2::*;
 use frame_support::{traits::Get, weights::WeightMeter};
@@ -12,6 +12,7 @@ use frame_system::RawOrigin;
 use sp_runtime::traits::Saturating;
 
 use crate::{
+	class::Classes,
 	pallet::*,
 	types::{Cursor, OpenRange, Span, MAX_PROBES, MAX_SLOTS_PER_ASK, WINDOW},
 	weights::WeightInfo,
@@ -118,7 +119,7 @@ mod benches {
 		#[extrinsic_call]
 		_(RawOrigin::Signed(funder), id, amount);
 
-		assert_eq!(Places::<T>::get(id).unwrap().bucket, 1);
+		assert_eq!(Places::<T>::get(id).unwrap().lane.bucket, 1);
 	}
 
 	#[benchmark]
@@ -208,23 +209,46 @@ mod benches {
 		assert!(line.is_empty() && !Asking::<T>::contains_key(worker));
 	}
 
-	/// A task that the worker may not have.
+	/// A walk that meets no task, since all that wait are of other classes.
 	#[benchmark]
-	fn draw_refusal() {
-		let id = task_in_the_middle::<T>(&owner::<T>());
+	fn draw_end() {
+		let _id = task_in_the_middle::<T>(&owner::<T>());
 		let worker = worker::<T>();
 		let mut offer = T::Workers::offer(&worker).unwrap();
 		offer.memory_mib = 0;
-		let mut cursor = Cursor::begin(None);
+		let open = Classes::open_to(&offer);
+		let mut cursor = Cursor::begin(None, 0);
+		let (met, reason);
+
+		#[block]
+		{
+			met = Pallet::<T>::look(&mut cursor, open);
+			reason = Waiting::<T>::get().all_classes().without(open).refusal(&offer);
+		}
+
+		assert_eq!((met, reason), (None, Refusal::NotEnoughMemory));
+	}
+
+	/// A task of which nothing can be leased any more before its deadline.
+	#[benchmark]
+	fn draw_late() {
+		let id = task_in_the_middle::<T>(&owner::<T>());
+		let worker = worker::<T>();
+		lease::<T>(id, &worker);
+		pass_due::<T>(id);
+		let offer = T::Workers::offer(&worker).unwrap();
+		let open = Classes::open_to(&offer);
+		let mut cursor = Cursor::begin(None, 0);
 		let probes;
 
 		#[block]
 		{
-			let _first = Pallet::<T>::look(&mut cursor);
+			let _first = Pallet::<T>::look(&mut cursor, open);
 			probes = Pallet::<T>::visit(id, &worker, &offer, &[0; 8]).1;
 		}
 
 		assert_eq!(probes, 0);
+		assert!(!Pallet::<T>::is_queued(id));
 	}
 
 	/// A task of whose window `p` entries are tried; the last one is leased.
@@ -236,12 +260,13 @@ mod benches {
 			lease::<T>(id, &worker);
 		}
 		let offer = T::Workers::offer(&worker).unwrap();
-		let mut cursor = Cursor::begin(None);
+		let open = Classes::open_to(&offer);
+		let mut cursor = Cursor::begin(None, 0);
 		let probes;
 
 		#[block]
 		{
-			let _first = Pallet::<T>::look(&mut cursor);
+			let _first = Pallet::<T>::look(&mut cursor, open);
 			probes = Pallet::<T>::visit(id, &worker, &offer, &[0; 8]).1;
 		}
 

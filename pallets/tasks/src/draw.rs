@@ -15,6 +15,7 @@ use frame_support::{
 use sp_runtime::{traits::Hash, SaturatedConversion};
 
 use crate::{
+	class::Classes,
 	pallet::{Asking, Asks, Config, Error, Event, Line, Pallet, Rotation, Tasks, Waiting, Windows},
 	types::{
 		Ask, Cursor, LineEnds, OpenRange, MAX_PROBES, MAX_SLOTS_PER_ASK, MAX_TURNS, TASKS_PER_WALK,
@@ -190,28 +191,30 @@ impl<T: Config> Pallet<T> {
 		(seed, position): (T::Hash, u64),
 		meter: &mut WeightMeter,
 	) -> Walk {
+		let open = Classes::open_to(offer);
+		let lot = T::Hashing::hash_of(&(seed, &ask.worker, position, ask.got)).encode();
 		let mut cursor = match ask.cursor.take() {
 			Some(cursor) if cursor.walking => cursor,
-			kept => match Rotation::<T>::mutate(|turn| turn.advance(Waiting::<T>::get())) {
-				Some(bucket) => Cursor::begin(Some(bucket)),
-				// The tasks before the last one that had a seat have nothing for this worker.
-				None => kept
-					.map_or_else(|| Cursor::begin(None), |kept| Cursor { walking: true, ..kept }),
+			kept => {
+				let buckets = Waiting::<T>::get().buckets(open);
+				match (Rotation::<T>::mutate(|turn| turn.advance(buckets)), kept) {
+					// The tasks before the last one that had a seat have nothing for this worker.
+					(None, Some(kept)) => Cursor { walking: true, ..kept },
+					(rotated, _) => Cursor::begin(rotated, lot.last().copied().unwrap_or(0)),
+				}
 			},
 		};
-		let lot = T::Hashing::hash_of(&(seed, &ask.worker, position, ask.got)).encode();
 		for _ in 0..TASKS_PER_WALK {
 			if !meter.can_consume(T::WeightInfo::draw_visit(MAX_PROBES)) {
 				ask.cursor = Some(cursor);
 				return Walk::Paused;
 			}
-			let Some((id, place)) = Self::look(&mut cursor) else {
-				meter.consume(T::WeightInfo::draw_refusal());
-				return Walk::End;
+			let Some((id, place)) = Self::look(&mut cursor, open) else {
+				return Self::end_walk(ask, offer, open, meter);
 			};
 			let (seated, probes) = Self::visit(id, &ask.worker, offer, &lot);
 			meter.consume(match probes {
-				0 => T::WeightInfo::draw_refusal(),
+				0 => T::WeightInfo::draw_late(),
 				_ => T::WeightInfo::draw_visit(probes),
 			});
 			match seated {
@@ -229,16 +232,30 @@ impl<T: Config> Pallet<T> {
 				},
 			}
 		}
-		if Self::look(&mut cursor).is_none() {
-			return Walk::End;
+		if Self::look(&mut cursor, open).is_none() {
+			return Self::end_walk(ask, offer, open, meter);
 		}
 		ask.cursor = Some(cursor);
 		Walk::Tired
 	}
 
+	/// Ends a walk that met all tasks `open` to the worker, and says why it may not have others.
+	fn end_walk(
+		ask: &mut AskOf<T>,
+		offer: &Offer<T::AccountId>,
+		open: Classes,
+		meter: &mut WeightMeter,
+	) -> Walk {
+		meter.consume(T::WeightInfo::draw_end());
+		let closed = Waiting::<T>::get().all_classes().without(open);
+		ask.reason = ask.reason.max(closed.refusal(offer));
+		Walk::End
+	}
+
 	/// Tries to lease one range of the task to the worker: the first in the window, from the entry
 	/// that `lot` names on, on which its operator has no seat. If it has one on all of them, that
-	/// entry is exchanged for another range. Says how many were tried.
+	/// entry is exchanged for another range. Says how many were tried. A task of which nothing can
+	/// be leased any more before its deadline leaves the queue.
 	pub(crate) fn visit(
 		id: TaskId,
 		worker: &T::AccountId,
@@ -250,10 +267,12 @@ impl<T: Config> Pallet<T> {
 			Self::leave_queue(id);
 			return (Err(Refusal::QueueEmpty), 0);
 		};
-		let due = match offer.check(&task.spec.requirements()).and_then(|()| Self::deadline(&task))
-		{
+		let due = match Self::deadline(&task) {
 			Ok(due) => due,
-			Err(refusal) => return (Err(refusal), 0),
+			Err(refusal) => {
+				Self::leave_queue(id);
+				return (Err(refusal), 0);
+			},
 		};
 		let mut window = Windows::<T>::get(id);
 		let entries = window.len();
@@ -329,7 +348,7 @@ impl<T: Config> Pallet<T> {
 
 	/// When the task would be due if it were leased now, provided that a lease and the vote after
 	/// it fit before that.
-	fn deadline(task: &TaskOf<T>) -> Result<u32, Refusal> {
+	pub(crate) fn deadline(task: &TaskOf<T>) -> Result<u32, Refusal> {
 		let now = Self::now();
 		let due = match task.state {
 			TaskState::Queued if now < task.due => now.saturating_add(task.spec.run_timeout),

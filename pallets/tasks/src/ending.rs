@@ -11,7 +11,7 @@ use crate::{
 		Agenda, AgendaCursor, Backlog, Config, Error, Event, Leftovers, Pallet, Settlements, Tasks,
 		Windows,
 	},
-	types::RETRY_BLOCKS,
+	types::{FINAL_BLOCKS, RETRY_BLOCKS},
 	weights::WeightInfo,
 	TaskOf, LOG_TARGET,
 };
@@ -36,19 +36,17 @@ impl<T: Config> Pallet<T> {
 
 	/// How the task ends if it ends now. `None`: it is not due.
 	pub(crate) fn ending(task: &TaskOf<T>) -> Option<TaskEnd> {
-		let due = task.due <= Self::now();
-		match task.state {
-			TaskState::Cancelling if task.finished || due => Some(TaskEnd::Cancelled),
-			_ if task.finished => Some(TaskEnd::Completed),
-			TaskState::Queued if due => Some(TaskEnd::Expired),
-			TaskState::Running if due => Some(TaskEnd::DeadlinePassed),
-			_ => None,
-		}
+		(task.due <= Self::now()).then_some(match task.state {
+			TaskState::Cancelling => TaskEnd::Cancelled,
+			_ if task.finished => TaskEnd::Completed,
+			TaskState::Queued => TaskEnd::Expired,
+			TaskState::Running => TaskEnd::DeadlinePassed,
+		})
 	}
 
 	/// Whether the task takes no more wishes: it is cancelled, finished or due.
 	pub(crate) fn is_ending(task: &TaskOf<T>) -> bool {
-		task.state == TaskState::Cancelling || Self::ending(task).is_some()
+		task.state == TaskState::Cancelling || task.finished || Self::ending(task).is_some()
 	}
 
 	/// Ends the task at once if nothing of it was leased, or else as soon as what was is decided.
@@ -78,14 +76,15 @@ impl<T: Config> Pallet<T> {
 		Ok(false)
 	}
 
-	/// Settles the task if it is finished or due.
+	/// Settles the task if it is due.
 	pub(crate) fn do_settle(id: TaskId) -> DispatchResult {
 		let task = Tasks::<T>::get(id).ok_or(Error::<T>::UnknownTask)?;
 		let end = Self::ending(&task).ok_or(Error::<T>::NotDue)?;
 		Self::close(id, task, end)
 	}
 
-	/// Notes that nothing of the task is left to decide: it is due now.
+	/// Notes that nothing of the task is left to decide: it is due [`FINAL_BLOCKS`] from now, so that
+	/// the state of a block has all of its work chain.
 	pub(crate) fn do_finish(id: TaskId) {
 		let Some(mut task) = Tasks::<T>::get(id) else { return };
 		if task.finished {
@@ -93,7 +92,7 @@ impl<T: Config> Pallet<T> {
 		}
 		task.finished = true;
 		Self::leave_queue(id);
-		Self::reschedule(id, &mut task, Self::now());
+		Self::reschedule(id, &mut task, Self::now().saturating_add(FINAL_BLOCKS));
 		Tasks::<T>::insert(id, task);
 	}
 

@@ -5,6 +5,7 @@ extern crate alloc;
 
 #[cfg(feature = "runtime-benchmarks")]
 mod benchmarking;
+pub mod class;
 mod draw;
 mod ending;
 #[cfg(test)]
@@ -55,6 +56,7 @@ pub mod pallet {
 	use sp_runtime::Perbill;
 
 	use crate::{
+		class::{Lane, Lanes},
 		types::{Ends, LineEnds, LineView, OpenRange, Place, Span, Turn, Window},
 		AskOf, SettlementOf, TaskOf, WeightInfo,
 	};
@@ -132,7 +134,7 @@ pub mod pallet {
 	#[pallet::storage_version(STORAGE_VERSION)]
 	pub struct Pallet<T>(_);
 
-	// Task ids, block numbers, buckets and positions are given by the chain and can't be chosen:
+	// Task ids, block numbers, lanes and positions are given by the chain and can't be chosen:
 	// Twox64Concat throughout. Accounts can: Blake2_128Concat.
 
 	/// The id of the next task.
@@ -147,13 +149,13 @@ pub mod pallet {
 	#[pallet::storage]
 	pub type Settlements<T: Config> = StorageMap<_, Twox64Concat, TaskId, SettlementOf<T>>;
 
-	/// The ends of each bucket that is not empty.
+	/// The ends of each lane that is not empty.
 	#[pallet::storage]
-	pub type Buckets<T: Config> = StorageMap<_, Twox64Concat, u8, Ends>;
+	pub type Chains<T: Config> = StorageMap<_, Twox64Concat, Lane, Ends>;
 
-	/// The buckets that are not empty, as bits.
+	/// The lanes that are not empty.
 	#[pallet::storage]
-	pub type Waiting<T: Config> = StorageValue<_, u32, ValueQuery>;
+	pub type Waiting<T: Config> = StorageValue<_, Lanes, ValueQuery>;
 
 	/// Where each task with open seats waits.
 	#[pallet::storage]

@@ -1,46 +1,53 @@
-//! The queue: one chain of tasks for each priority bucket, doubly linked, so that a task enters
-//! and leaves in O(1) wherever it stands and a walk meets live tasks alone.
+//! The queue: one chain of tasks for each lane, doubly linked, so that a task enters and leaves in
+//! O(1) wherever it stands and a walk meets live tasks alone.
 
 use dgcs_primitives::{api::QueuePosition, TaskId};
 
 use crate::{
-	pallet::{Buckets, Config, Pallet, Places, Waiting},
-	types::{bit, Cursor, Ends, Place, MIDDLE},
+	class::{Class, Classes, Lane},
+	pallet::{Chains, Config, Pallet, Places, Waiting},
+	types::{Cursor, Ends, Place, MIDDLE},
+	TaskOf,
 };
 
 impl<T: Config> Pallet<T> {
-	/// Puts the task at the end of `bucket`. Takes it out of wherever it was.
-	pub(crate) fn enqueue_last(task: TaskId, bucket: u8) {
+	/// The lane that the task belongs to.
+	pub(crate) fn lane(task: &TaskOf<T>) -> Lane {
+		Lane { bucket: Self::bucket(task), class: Class::of(&task.spec.requirements()) }
+	}
+
+	/// Puts the task at the end of `lane`. Takes it out of wherever it was.
+	pub(crate) fn enqueue_last(task: TaskId, lane: Lane) {
 		Self::leave_queue(task);
-		let Some(mut ends) = Buckets::<T>::get(bucket) else {
-			return Self::open_bucket(task, bucket);
+		let Some(mut ends) = Chains::<T>::get(lane) else {
+			return Self::open_lane(task, lane);
 		};
 		let mut position = MIDDLE;
 		Places::<T>::mutate_extant(ends.last, |last| {
 			position = last.position.saturating_add(1);
 			last.next = Some(task);
 		});
-		let place = Place { bucket, position, prev: Some(ends.last), next: None };
+		let place = Place { lane, position, prev: Some(ends.last), next: None };
 		Places::<T>::insert(task, place);
 		ends.last = task;
-		Buckets::<T>::insert(bucket, ends);
+		Chains::<T>::insert(lane, ends);
 	}
 
-	/// Puts the task at the front of `bucket`. Takes it out of wherever it was.
-	pub(crate) fn enqueue_first(task: TaskId, bucket: u8) {
+	/// Puts the task at the front of `lane`. Takes it out of wherever it was.
+	pub(crate) fn enqueue_first(task: TaskId, lane: Lane) {
 		Self::leave_queue(task);
-		let Some(mut ends) = Buckets::<T>::get(bucket) else {
-			return Self::open_bucket(task, bucket);
+		let Some(mut ends) = Chains::<T>::get(lane) else {
+			return Self::open_lane(task, lane);
 		};
 		let mut position = MIDDLE;
 		Places::<T>::mutate_extant(ends.first, |first| {
 			position = first.position.saturating_sub(1);
 			first.prev = Some(task);
 		});
-		let place = Place { bucket, position, prev: None, next: Some(ends.first) };
+		let place = Place { lane, position, prev: None, next: Some(ends.first) };
 		Places::<T>::insert(task, place);
 		ends.first = task;
-		Buckets::<T>::insert(bucket, ends);
+		Chains::<T>::insert(lane, ends);
 	}
 
 	/// Takes the task out of the queue, if it is there.
@@ -54,15 +61,11 @@ impl<T: Config> Pallet<T> {
 		}
 		match (place.prev, place.next) {
 			(None, None) => {
-				Buckets::<T>::remove(place.bucket);
-				Waiting::<T>::mutate(|waiting| *waiting &= !bit(place.bucket));
+				Chains::<T>::remove(place.lane);
+				Waiting::<T>::mutate(|waiting| waiting.set(place.lane, false));
 			},
-			(None, Some(next)) => {
-				Buckets::<T>::mutate_extant(place.bucket, |ends| ends.first = next)
-			},
-			(Some(prev), None) => {
-				Buckets::<T>::mutate_extant(place.bucket, |ends| ends.last = prev)
-			},
+			(None, Some(next)) => Chains::<T>::mutate_extant(place.lane, |ends| ends.first = next),
+			(Some(prev), None) => Chains::<T>::mutate_extant(place.lane, |ends| ends.last = prev),
 			(Some(_), Some(_)) => (),
 		}
 	}
@@ -75,28 +78,31 @@ impl<T: Config> Pallet<T> {
 	/// Where the task waits.
 	pub(crate) fn find_queue_position(task: TaskId) -> Option<QueuePosition> {
 		let place = Places::<T>::get(task)?;
-		let first = Places::<T>::get(Buckets::<T>::get(place.bucket)?.first)?;
+		let first = Places::<T>::get(Chains::<T>::get(place.lane)?.first)?;
 		let ahead = place.position.saturating_sub(first.position);
-		Some(QueuePosition { bucket: place.bucket, ahead })
+		Some(QueuePosition { bucket: place.lane.bucket, ahead })
 	}
 
-	/// The task that the walk stands at. `None`: the walk is over.
-	pub(crate) fn look(cursor: &mut Cursor) -> Option<(TaskId, Place)> {
+	/// The task that the walk stands at, out of the classes that are `open` to the worker. `None`:
+	/// the walk is over.
+	pub(crate) fn look(cursor: &mut Cursor, open: Classes) -> Option<(TaskId, Place)> {
 		if let Some(task) = cursor.next {
 			match Places::<T>::get(task) {
-				Some(place) if place.bucket == cursor.bucket() => return Some((task, place)),
+				Some(place) if place.lane == cursor.lane() && open.contains(place.lane.class) => {
+					return Some((task, place))
+				},
 				_ => cursor.lose(),
 			}
 		}
-		let bucket = cursor.seek(Waiting::<T>::get())?;
-		let first = Buckets::<T>::get(bucket)?.first;
+		let lane = cursor.seek(&Waiting::<T>::get(), open)?;
+		let first = Chains::<T>::get(lane)?.first;
 		cursor.next = Some(first);
 		Places::<T>::get(first).map(|place| (first, place))
 	}
 
-	fn open_bucket(task: TaskId, bucket: u8) {
-		Places::<T>::insert(task, Place { bucket, position: MIDDLE, prev: None, next: None });
-		Buckets::<T>::insert(bucket, Ends { first: task, last: task });
-		Waiting::<T>::mutate(|waiting| *waiting |= bit(bucket));
+	fn open_lane(task: TaskId, lane: Lane) {
+		Places::<T>::insert(task, Place { lane, position: MIDDLE, prev: None, next: None });
+		Chains::<T>::insert(lane, Ends { first: task, last: task });
+		Waiting::<T>::mutate(|waiting| waiting.set(lane, true));
 	}
 }

@@ -108,7 +108,7 @@ impl<T: Config> Pallet<T> {
 		let mut window = Window::default();
 		Self::refill(id, &mut task, &mut window);
 		Self::put_window(id, window);
-		Self::enqueue_last(id, Self::bucket(&task));
+		Self::enqueue_last(id, Self::lane(&task));
 		if !AgendaCursor::<T>::exists() {
 			AgendaCursor::<T>::put(Self::now());
 		}
@@ -129,12 +129,12 @@ impl<T: Config> Pallet<T> {
 		ensure!(reward > task.reward, Error::<T>::TooSmall);
 		T::Escrow::add(id, &funder, amount)?;
 
-		let before = Self::bucket(&task);
+		let before = Self::lane(&task);
 		task.deposited = deposited;
 		task.reward = reward;
-		let bucket = Self::bucket(&task);
-		if bucket != before && Self::is_queued(id) {
-			Self::enqueue_last(id, bucket);
+		let lane = Self::lane(&task);
+		if lane != before && Self::is_queued(id) {
+			Self::enqueue_last(id, lane);
 		}
 		Tasks::<T>::insert(id, task);
 		Self::deposit_event(Event::Funded { task: id, funder, amount, reward });

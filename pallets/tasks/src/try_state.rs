@@ -7,11 +7,11 @@ use frame_support::{ensure, traits::Get};
 use sp_runtime::TryRuntimeError;
 
 use crate::{
+	class::Lanes,
 	pallet::{
-		Agenda, AgendaCursor, Asking, Asks, Backlog, Buckets, Config, Leftovers, Line, NextTaskId,
+		Agenda, AgendaCursor, Asking, Asks, Backlog, Chains, Config, Leftovers, Line, NextTaskId,
 		Pallet, Places, Tasks, Waiting, Windows,
 	},
-	types::{bit, BUCKETS},
 };
 
 impl<T: Config> Pallet<T> {
@@ -23,28 +23,27 @@ impl<T: Config> Pallet<T> {
 		Self::try_state_line()
 	}
 
-	/// The buckets' chains hold every place once, in order, and the bits are right.
+	/// The lanes' chains hold every place once, in order, and the bits are right.
 	fn try_state_queue() -> Result<(), TryRuntimeError> {
 		let mut met = BTreeSet::new();
-		for bucket in 0..BUCKETS {
-			let ends = Buckets::<T>::get(bucket);
-			let waiting = Waiting::<T>::get() & bit(bucket) != 0;
-			ensure!(waiting == ends.is_some(), "a bit of the waiting buckets is wrong");
-			let Some(ends) = ends else { continue };
+		let mut lanes = Lanes::default();
+		for (lane, ends) in Chains::<T>::iter() {
+			lanes.set(lane, true);
 			let (mut at, mut prev, mut below) = (Some(ends.first), None, None);
 			while let Some(id) = at {
 				ensure!(met.insert(id), "a task is in the queue twice");
 				let place = Places::<T>::get(id).ok_or("a link leads nowhere")?;
-				ensure!(place.bucket == bucket, "a link leads to another bucket");
+				ensure!(place.lane == lane, "a link leads to another lane");
 				ensure!(place.prev == prev, "a link does not lead back");
 				ensure!(below < Some(place.position), "positions don't grow");
 				let task = Tasks::<T>::get(id).ok_or("the queue holds an unknown task")?;
-				ensure!(Self::bucket(&task) == bucket, "a task is in the wrong bucket");
+				ensure!(Self::lane(&task) == lane, "a task is in the wrong lane");
 				(at, prev, below) = (place.next, Some(id), Some(place.position));
 			}
-			ensure!(prev == Some(ends.last), "a bucket does not end at its last task");
+			ensure!(prev == Some(ends.last), "a lane does not end at its last task");
 		}
-		ensure!(met.len() == Places::<T>::iter_keys().count(), "a place is in no bucket");
+		ensure!(lanes == Waiting::<T>::get(), "a bit of the waiting lanes is wrong");
+		ensure!(met.len() == Places::<T>::iter_keys().count(), "a place is in no lane");
 		Ok(())
 	}
 
@@ -70,7 +69,9 @@ impl<T: Config> Pallet<T> {
 			let open = Windows::<T>::contains_key(id);
 			ensure!(open != window.is_empty(), "an empty window is kept");
 			let queued = Self::is_queued(id);
-			ensure!(queued == (open && !task.finished), "the queue misses an open seat");
+			let can_be_leased = open && Self::deadline(&task).is_ok();
+			ensure!(queued || !can_be_leased, "the queue misses an open seat");
+			ensure!(!queued || (open && !task.finished), "the queue holds a task without a seat");
 			let ranges: BTreeSet<_> = window.iter().map(|open| open.range).collect();
 			ensure!(ranges.len() == window.len(), "a range is in a window twice");
 			for open in &window {

@@ -9,6 +9,8 @@ use sp_runtime::{
 	PerThing, Perbill,
 };
 
+use crate::class::{Class, Classes, Lane, Lanes};
+
 /// Priority buckets of the queue: one bit each in a `u32` of those that hold a task.
 pub const BUCKETS: u8 = 32;
 /// Ranges of a task that can be drawn at the same time.
@@ -21,12 +23,15 @@ pub const MAX_SLOTS_PER_ASK: u16 = 64;
 pub const TASKS_PER_WALK: u32 = 8;
 /// Every so many draws the next bucket in rotation comes first, and not the highest.
 pub const ROTATION: u32 = 4;
-/// How often a walk begins a bucket again because the task that it stood at has left it.
+/// How often a walk begins a lane again because the task that it stood at has left it.
 pub const MAX_RESTARTS: u8 = 4;
 /// How often an ask may return to the end of the line.
 pub const MAX_TURNS: u8 = 128;
-/// Where the positions of a bucket start: tasks may be put before the first as well.
+/// Where the positions of a lane start: tasks may be put before the first as well.
 pub const MIDDLE: u64 = u64::MAX / 2;
+/// Blocks that the work chain of a finished task stays for. One is enough to read it: the state
+/// after the last verdict has all of it.
+pub const FINAL_BLOCKS: u32 = 1;
 /// Blocks until a settlement that could not be made is tried again.
 pub const RETRY_BLOCKS: u32 = 600;
 
@@ -105,12 +110,12 @@ pub struct OpenRange {
 /// The ranges of a task that can be drawn.
 pub type Window = BoundedVec<OpenRange, ConstU32<WINDOW>>;
 
-/// Where a task waits: a link of its bucket's chain.
+/// Where a task waits: a link of its lane's chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, MaxEncodedLen, TypeInfo)]
 pub struct Place {
-	/// The priority bucket.
-	pub bucket: u8,
-	/// Grows along the bucket; gaps are where tasks have left.
+	/// The lane.
+	pub lane: Lane,
+	/// Grows along the lane; gaps are where tasks have left.
 	pub position: u64,
 	/// Who waits before it.
 	pub prev: Option<TaskId>,
@@ -118,7 +123,7 @@ pub struct Place {
 	pub next: Option<TaskId>,
 }
 
-/// The ends of a bucket's chain.
+/// The ends of a lane's chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, MaxEncodedLen, TypeInfo)]
 pub struct Ends {
 	/// Served first.
@@ -152,16 +157,23 @@ impl Turn {
 }
 
 /// Where an ask stands on its walk through the queue: from bucket `start` down, then from the
-/// highest down to `start`, so that every task is met whatever the start.
+/// highest down to `start`, and in each bucket through the lanes that are open to the worker, so
+/// that every task that it may have is met whatever the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, MaxEncodedLen, TypeInfo)]
 pub struct Cursor {
 	/// The bucket where the walk began.
 	pub start: u8,
 	/// Buckets done.
 	pub steps: u8,
-	/// The task to look at next; `None`: the first of the bucket.
+	/// Classes done in this bucket.
+	pub done: Classes,
+	/// The class in whose lane the walk stands.
+	pub class: Class,
+	/// The task to look at next; `None`: the first of the next lane.
 	pub next: Option<TaskId>,
-	/// How often a bucket was begun again.
+	/// Decides which lane of a bucket comes first, since none has a claim to.
+	pub lot: u8,
+	/// How often a lane was begun again.
 	pub restarts: u8,
 	/// Whether the walk for a slot is under way.
 	pub walking: bool,
@@ -171,46 +183,57 @@ pub struct Cursor {
 
 impl Cursor {
 	/// A walk that begins at `bucket` by rotation, or at the highest.
-	pub fn begin(rotated: Option<u8>) -> Self {
+	pub fn begin(rotated: Option<u8>, lot: u8) -> Self {
 		Cursor {
 			start: rotated.unwrap_or(BUCKETS.saturating_sub(1)),
 			steps: 0,
+			done: Classes::default(),
+			class: Class::default(),
 			next: None,
+			lot,
 			restarts: 0,
 			walking: true,
 			rotated: rotated.is_some(),
 		}
 	}
 
-	/// The bucket where the walk stands.
-	pub fn bucket(&self) -> u8 {
-		below(self.start, self.steps)
+	/// The lane where the walk stands.
+	pub fn lane(&self) -> Lane {
+		Lane { bucket: below(self.start, self.steps), class: self.class }
 	}
 
-	/// Goes on to `next`, or to the next bucket.
+	/// Goes on to `next`, or to the next lane.
 	pub fn pass(&mut self, next: Option<TaskId>) {
 		if next.is_none() {
-			self.steps = self.steps.saturating_add(1);
+			self.done.insert(self.class);
+			self.restarts = 0;
 		}
 		self.next = next;
 	}
 
-	/// Notes that the task it stood at has left the bucket: the bucket begins again, or is done
-	/// if that has happened too often.
+	/// Notes that the task it stood at has left the lane: the lane begins again, or is done if that
+	/// has happened too often.
 	pub fn lose(&mut self) {
 		self.restarts = self.restarts.saturating_add(1);
 		self.next = None;
 		if self.restarts > MAX_RESTARTS {
-			self.steps = self.steps.saturating_add(1);
-			self.restarts = 0;
+			self.pass(None);
 		}
 	}
 
-	/// Skips to the next bucket out of those `waiting`. `None`: the walk is over.
-	pub fn seek(&mut self, waiting: u32) -> Option<u8> {
-		self.steps =
-			(self.steps..BUCKETS).find(|steps| holds(waiting, below(self.start, *steps)))?;
-		Some(self.bucket())
+	/// Goes to the next lane in which tasks are `waiting`, out of the classes that are `open`.
+	/// `None`: the walk is over.
+	pub fn seek(&mut self, waiting: &Lanes, open: Classes) -> Option<Lane> {
+		while self.steps < BUCKETS {
+			let lanes = waiting.classes(self.lane().bucket).and(open).without(self.done);
+			if let Some(class) = lanes.draw(self.lot) {
+				self.class = class;
+				return Some(self.lane());
+			}
+			self.steps = self.steps.saturating_add(1);
+			self.done = Classes::default();
+		}
+		None
 	}
 }
 

@@ -91,7 +91,7 @@ impl<T: Config> Pallet<T> {
 			Tasks::<T>::insert(id, &task);
 		}
 		if !Self::is_queued(id) {
-			Self::enqueue_first(id, Self::bucket(&task));
+			Self::enqueue_first(id, Self::lane(&task));
 		}
 	}
 

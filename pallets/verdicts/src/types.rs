@@ -2,6 +2,7 @@
 
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use dgcs_primitives::{
+	api::{RangeView, SeatStage, SeatView},
 	Accumulator, ChainRecord, Commitment, Digests, RangeTerms, Receipt, ResultDigest, Round,
 	MAX_PPLNS_WINDOW, MAX_REPLICAS,
 };
@@ -152,6 +153,23 @@ impl<AccountId> Seat<AccountId> {
 		matches!(self.state, SeatState::Leased { until, .. } if until < now)
 	}
 
+	/// What everybody may see of it.
+	pub fn view(self) -> SeatView<AccountId> {
+		SeatView {
+			worker: self.worker,
+			operator: self.operator,
+			round: self.round,
+			stage: match self.state {
+				SeatState::Leased { until, .. } => SeatStage::Leased { until },
+				SeatState::Committed(_) => SeatStage::Committed,
+				SeatState::Revealed(_) => SeatStage::Revealed,
+				SeatState::Withheld => SeatStage::Withheld,
+			},
+			agreed: self.agreed,
+			dissented: self.dissented,
+		}
+	}
+
 	/// The key of its answer, if it has revealed.
 	pub fn answer(&self) -> Option<H256> {
 		match self.state {
@@ -190,6 +208,19 @@ impl<AccountId> RangeVote<AccountId> {
 			phase: Phase::Commit,
 			due: PARKED,
 			seats: Seats::new(),
+		}
+	}
+
+	/// What everybody may see of it.
+	pub fn view(self) -> RangeView<AccountId> {
+		RangeView {
+			round: self.round,
+			open: self.open,
+			reveal_until: match self.phase {
+				Phase::Commit => None,
+				Phase::Reveal { until } => Some(until),
+			},
+			seats: self.seats.into_iter().map(Seat::view).collect(),
 		}
 	}
 

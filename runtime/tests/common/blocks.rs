@@ -3,18 +3,17 @@
 
 use codec::{Decode, Encode};
 use dgcs_runtime::{
-	constants::MILLISECS_PER_BLOCK, AccountId, Balance, BlockNumber, Executive, Header, Nonce,
-	Runtime, RuntimeCall, RuntimeEvent, Signature, SignedPayload, System, TimestampCall,
-	TxExtension, UncheckedExtrinsic, VERSION,
+	constants::MILLISECS_PER_BLOCK, AccountId, BlockNumber, Executive, Header, Runtime,
+	RuntimeCall, RuntimeEvent, System, TimestampCall, UncheckedExtrinsic, VERSION,
 };
 use sp_consensus_babe::{
 	digests::{PreDigest, SecondaryPlainPreDigest},
 	BABE_ENGINE_ID,
 };
 use sp_core::{sr25519, Pair, H256};
-use sp_runtime::{
-	generic::Era, traits::IdentifyAccount, ApplyExtrinsicResult, Digest, DigestItem, MultiSigner,
-};
+use sp_runtime::{ApplyExtrinsicResult, Digest, DigestItem};
+
+pub use super::signing::{extension, id, transaction, Binding};
 
 /// The development preset, open in block 1.
 pub fn chain() -> sp_io::TestExternalities {
@@ -81,26 +80,6 @@ pub fn key(number: u32) -> sr25519::Pair {
 	sr25519::Pair::from_seed(&seed)
 }
 
-/// The account that belongs to a key.
-pub fn id(key: &sr25519::Pair) -> AccountId {
-	MultiSigner::from(key.public()).into_account()
-}
-
-/// What a signature is bound to, beside the call.
-#[derive(Clone, Copy, Debug)]
-pub struct Binding {
-	/// Hash of the chain's first block.
-	pub genesis: H256,
-	/// The version of the runtime.
-	pub spec_version: u32,
-	/// The version of the transactions' format.
-	pub transaction_version: u32,
-	/// How many transactions the account sent before.
-	pub nonce: Nonce,
-	/// What it adds to the fee.
-	pub tip: Balance,
-}
-
 impl Binding {
 	/// What is right for `who` now.
 	pub fn of(who: &AccountId) -> Self {
@@ -112,45 +91,6 @@ impl Binding {
 			tip: 0,
 		}
 	}
-}
-
-/// The extensions of a transaction that is bound so.
-pub fn extension(binding: Binding) -> TxExtension {
-	(
-		frame_system::AuthorizeCall::new(),
-		frame_system::CheckNonZeroSender::new(),
-		frame_system::CheckSpecVersion::new(),
-		frame_system::CheckTxVersion::new(),
-		frame_system::CheckGenesis::new(),
-		frame_system::CheckMortality::from(Era::Immortal),
-		frame_system::CheckNonce::from(binding.nonce),
-		frame_system::CheckWeight::new(),
-		pallet_transaction_payment::ChargeTransactionPayment::from(binding.tip).into(),
-		frame_metadata_hash_extension::CheckMetadataHash::new(false),
-		frame_system::WeightReclaim::new(),
-	)
-}
-
-/// A transaction of the key's account, signed for what `binding` says.
-pub fn transaction(key: &sr25519::Pair, call: RuntimeCall, binding: Binding) -> UncheckedExtrinsic {
-	let extension = extension(binding);
-	let implicit = (
-		(),
-		(),
-		binding.spec_version,
-		binding.transaction_version,
-		binding.genesis,
-		binding.genesis,
-		(),
-		(),
-		(),
-		None,
-		(),
-	);
-	let payload = SignedPayload::from_raw(call.clone(), extension.clone(), implicit);
-	let signature = payload.using_encoded(|bytes| key.sign(bytes));
-	let signature = Signature::Sr25519(signature);
-	UncheckedExtrinsic::new_signed(call, id(key).into(), signature, extension)
 }
 
 /// Sends the call as the key's account would.

@@ -4,6 +4,7 @@
 
 pub mod blocks;
 mod driver;
+pub mod signing;
 pub mod state;
 
 pub use driver::*;

@@ -99,7 +99,7 @@ pub(crate) enum Command {
 	/// Blocks will be needed.
 	Ahead(Vec<ContentId>),
 	/// A connection that lasts.
-	Connect(PeerId, Multiaddr, oneshot::Sender<std::result::Result<(), String>>),
+	Connect(PeerId, Vec<Multiaddr>, oneshot::Sender<std::result::Result<(), String>>),
 	/// These have the block, it is said.
 	Providers(ContentId, Vec<(PeerId, Vec<Multiaddr>)>),
 }
@@ -229,7 +229,7 @@ struct Dial {
 
 /// A connection that is to last.
 struct Lasting {
-	address: Multiaddr,
+	addresses: Vec<Multiaddr>,
 	pause: Duration,
 	next: Instant,
 }
@@ -278,7 +278,7 @@ impl State {
 				if let Some(link) = self.links.get_mut(&peer) {
 					link.writing = false;
 				}
-				self.wants.disconnected(&peer);
+				self.wants.disconnected(&peer, Instant::now());
 				if self.lasting.contains_key(&peer) {
 					// So that it is tried again.
 					let _ = self.service.force_close(peer);
@@ -310,7 +310,7 @@ impl State {
 		self.links.remove(peer);
 		self.connected.store(self.links.len(), Relaxed);
 		self.opening.retain(|_, opening| opening != peer);
-		self.wants.disconnected(peer);
+		self.wants.disconnected(peer, Instant::now());
 		if let Some(lasting) = self.lasting.get_mut(peer) {
 			lasting.next = Instant::now() + lasting.pause;
 		}
@@ -379,7 +379,7 @@ impl State {
 			},
 			Err(error) => {
 				log::debug!("no stream to {peer}: {error:?}");
-				self.wants.disconnected(&peer);
+				self.wants.disconnected(&peer, Instant::now());
 			},
 		}
 	}
@@ -466,7 +466,9 @@ impl State {
 					}
 				}
 			},
-			Command::Connect(peer, address, sender) => self.on_connect(peer, address, sender),
+			Command::Connect(peer, addresses, sender) => {
+				self.on_connect(peer, addresses, sender);
+			},
 			Command::Providers(id, providers) => self.on_providers(id, providers),
 		}
 	}
@@ -488,11 +490,16 @@ impl State {
 		}
 	}
 
-	fn on_connect(&mut self, peer: PeerId, address: Multiaddr, sender: Connected) {
+	fn on_connect(&mut self, peer: PeerId, addresses: Vec<Multiaddr>, sender: Connected) {
 		let now = Instant::now();
+		if peer == self.service.local_peer_id() {
+			// Whoever connects to all of a list is connected to itself.
+			let _ = sender.send(Ok(()));
+			return;
+		}
 		if self.lasting.len() < MOST_LASTING || self.lasting.contains_key(&peer) {
-			let address = address.clone();
-			self.lasting.insert(peer, Lasting { address, pause: RETRY.0, next: now });
+			let addresses = addresses.clone();
+			self.lasting.insert(peer, Lasting { addresses, pause: RETRY.0, next: now });
 		} else {
 			log::warn!("{MOST_LASTING} connections are to last already; that to {peer} is not tried again when it is lost");
 		}
@@ -501,7 +508,7 @@ impl State {
 			let _ = sender.send(Ok(()));
 			return self.open(peer);
 		}
-		self.dial(peer, vec![address], Some(sender));
+		self.dial(peer, addresses, Some(sender));
 	}
 
 	fn dial(&mut self, peer: PeerId, addresses: Vec<Multiaddr>, sender: Option<Connected>) {
@@ -555,10 +562,10 @@ impl State {
 					&& !self.dialling.contains_key(peer)
 					&& !self.wants.is_banned(peer, now)
 			})
-			.map(|(peer, lasting)| (*peer, lasting.address.clone()))
+			.map(|(peer, lasting)| (*peer, lasting.addresses.clone()))
 			.collect();
-		for (peer, address) in again {
-			self.dial(peer, vec![address], None);
+		for (peer, addresses) in again {
+			self.dial(peer, addresses, None);
 		}
 		let actions = self.wants.tick(now);
 		self.perform(actions);

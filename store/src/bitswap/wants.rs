@@ -1,6 +1,6 @@
 //! Who is asked for which block: a state machine without network or clock.
 //!
-//! A block is asked of a peer that has delivered before or says that it has it; if there is none, all
+//! A block is asked of a peer that has delivered others or says that it has it; if there is none, all
 //! peers are asked whether they have it; if none has, the network is asked who does. A peer is given as
 //! many blocks to send as it has shown to deal with. One that stops sending, or sends what nobody
 //! asked for, is dropped, and what it was to send is asked of another.
@@ -17,6 +17,15 @@ use super::message::{Ask, Want};
 
 /// How many blocks a peer is asked for at first.
 const FIRST_WINDOW: usize = 8;
+
+/// How many blocks the slowest peer is asked for.
+const LEAST_WINDOW: usize = 2;
+
+/// So many searches that wait for busy peers say that all others of that kind have to wait as well.
+const MOST_BUSY: usize = 16;
+
+/// A peer that had so many blocks in a row not is no longer asked for blocks just because it had others.
+const MOST_MISSES: u32 = 3;
 
 /// How many searches are looked at at once.
 const AT_ONCE: usize = 256;
@@ -41,7 +50,7 @@ pub(crate) struct Limits {
 	pub ahead: usize,
 	/// A peer that owes blocks and sends nothing for so long is dropped.
 	pub stall: Duration,
-	/// A block that does not come within this time after it was first asked for is given up.
+	/// A block that nobody was found to send in this time is given up.
 	pub deadline: Duration,
 	/// How long a dropped peer is not asked again.
 	pub ban: Duration,
@@ -131,22 +140,40 @@ struct Peer {
 	owes: usize,
 	window: usize,
 	delivered: u64,
+	/// How many blocks in a row it was asked for and did not have.
+	misses: u32,
 	unasked: u32,
 	/// When it last sent something, or began to owe something.
 	heard: Instant,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Search {
-	/// When it was first asked for.
-	asked: Option<Instant>,
+	/// When the last step of the search began: asking whether peers have it, or asking one to send it.
+	since: Option<Instant>,
+	/// How long it took until then.
+	spent: Duration,
+	/// A peer is to send it.
+	promised: bool,
 	/// Peers are asked whether they have it.
 	probed: bool,
 	lookup: Lookup,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+impl Search {
+	/// A peer is asked to send it.
+	fn promise(&mut self, now: Instant) {
+		if let Some(since) = self.since {
+			self.spent += now.saturating_duration_since(since);
+		}
+		self.since = Some(now);
+		self.promised = true;
+	}
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Lookup {
+	#[default]
 	Not,
 	Running,
 	Done,
@@ -184,6 +211,7 @@ impl<P: Copy + Ord + Hash> Wants<P> {
 			owes: 0,
 			window: FIRST_WINDOW,
 			delivered: 0,
+			misses: 0,
 			unasked: 0,
 			heard: now,
 		});
@@ -191,11 +219,11 @@ impl<P: Copy + Ord + Hash> Wants<P> {
 	}
 
 	/// A peer is gone, or does not speak this protocol.
-	pub fn disconnected(&mut self, peer: &P) {
+	pub fn disconnected(&mut self, peer: &P, now: Instant) {
 		let Some(gone) = self.peers.remove(peer) else { return };
 		for (id, (asked, _)) in gone.asked {
 			if asked == Asked::Block {
-				self.reopen(id);
+				self.reopen(id, now);
 			}
 		}
 	}
@@ -212,7 +240,7 @@ impl<P: Copy + Ord + Hash> Wants<P> {
 			self.banned.clear();
 		}
 		self.banned.insert(peer, now + self.limits.ban);
-		self.disconnected(&peer);
+		self.disconnected(&peer, now);
 		Action::Drop(peer, offence)
 	}
 
@@ -224,7 +252,7 @@ impl<P: Copy + Ord + Hash> Wants<P> {
 		if ahead && self.searches.len() >= self.limits.ahead {
 			return false;
 		}
-		self.searches.insert(id, Search { asked: None, probed: false, lookup: Lookup::Not });
+		self.searches.insert(id, Search::default());
 		if ahead {
 			self.open.push_back(id);
 		} else {
@@ -236,7 +264,7 @@ impl<P: Copy + Ord + Hash> Wants<P> {
 	/// A block came. If it is wanted, it is no longer.
 	pub fn block(&mut self, peer: P, id: &ContentId, now: Instant) -> (Arrival, Vec<Action<P>>) {
 		let Some(known) = self.peers.get_mut(&peer) else { return (Arrival::Unasked, Vec::new()) };
-		let Some((asked, _)) = known.asked.remove(id) else {
+		let Some((asked, since)) = known.asked.remove(id) else {
 			known.unasked += 1;
 			let too_many = known.unasked > TOLERATED;
 			let drop = too_many.then(|| self.offend(peer, Offence::Unasked, now));
@@ -244,9 +272,15 @@ impl<P: Copy + Ord + Hash> Wants<P> {
 		};
 		known.heard = now;
 		known.delivered += 1;
+		known.misses = 0;
 		if asked == Asked::Block {
 			known.owes -= 1;
-			known.window = (known.window + 1).min(self.limits.window);
+			// As much as it sends in a part of the time in which it must send something.
+			let quick = now.saturating_duration_since(since) < self.limits.stall / 4;
+			known.window = match quick {
+				true => (known.window + 1).min(self.limits.window),
+				false => (known.window - 1).max(LEAST_WINDOW),
+			};
 		}
 		if self.searches.remove(id).is_none() {
 			return (Arrival::Late, Vec::new());
@@ -265,7 +299,8 @@ impl<P: Copy + Ord + Hash> Wants<P> {
 			(Asked::Block, false) => {
 				*asked = Asked::Hasnt;
 				known.owes -= 1;
-				self.reopen(*id);
+				known.misses = known.misses.saturating_add(1);
+				self.reopen(*id, now);
 			},
 			_ => {},
 		}
@@ -283,10 +318,15 @@ impl<P: Copy + Ord + Hash> Wants<P> {
 		let mut actions = Vec::new();
 		let mut asks: BTreeMap<P, Vec<Ask>> = BTreeMap::new();
 		let mut probes = self.probing();
+		let mut busy = 0;
 		// Those further behind have to wait for these anyway.
 		let rest = self.open.split_off(self.open.len().min(AT_ONCE));
 		for id in std::mem::replace(&mut self.open, VecDeque::with_capacity(rest.len())) {
 			let Some(search) = self.searches.get_mut(&id) else { continue };
+			if busy >= MOST_BUSY {
+				self.open.push_back(id);
+				continue;
+			}
 			match choose(&self.peers, &id) {
 				Choice::Peer(peer) => {
 					let known = self.peers.get_mut(&peer).expect("it was chosen from these; qed");
@@ -295,10 +335,15 @@ impl<P: Copy + Ord + Hash> Wants<P> {
 					}
 					known.owes += 1;
 					known.asked.insert(id, (Asked::Block, now));
-					search.asked.get_or_insert(now);
+					search.promise(now);
 					asks.entry(peer).or_default().push(Ask { id, want: Want::Block, answer: true });
 				},
-				Choice::Wait => self.open.push_back(id),
+				Choice::Wait => {
+					// Who is busy gets on, or is dropped: this is no time lost.
+					search.since = search.since.map(|_| now);
+					busy += 1;
+					self.open.push_back(id);
+				},
 				Choice::Unknown => {
 					let unasked: Vec<P> = self
 						.peers
@@ -317,7 +362,7 @@ impl<P: Copy + Ord + Hash> Wants<P> {
 						if search.probed || probes < self.limits.probes {
 							probes += usize::from(!search.probed);
 							search.probed = true;
-							search.asked.get_or_insert(now);
+							search.since.get_or_insert(now);
 							for peer in unasked {
 								let known =
 									self.peers.get_mut(&peer).expect("it is one of these; qed");
@@ -331,7 +376,7 @@ impl<P: Copy + Ord + Hash> Wants<P> {
 						self.open.push_back(id);
 					} else if search.lookup == Lookup::Not {
 						search.lookup = Lookup::Running;
-						search.asked.get_or_insert(now);
+						search.since.get_or_insert(now);
 						actions.push(Action::Lookup(id));
 						self.open.push_back(id);
 					} else if search.lookup == Lookup::Running {
@@ -358,8 +403,16 @@ impl<P: Copy + Ord + Hash> Wants<P> {
 	}
 
 	/// Nobody is to send the block any more.
-	fn reopen(&mut self, id: ContentId) {
-		if self.searches.contains_key(&id) {
+	fn reopen(&mut self, id: ContentId, now: Instant) {
+		let stall = self.limits.stall;
+		if let Some(search) = self.searches.get_mut(&id) {
+			// What it took with one who did not send it counts, but no longer than a peer may be silent:
+			// one that sends others is not the fault of the search.
+			let took =
+				search.since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+			search.spent += took.min(stall);
+			search.since = Some(now);
+			search.promised = false;
 			self.open.push_front(id);
 		}
 	}
@@ -417,11 +470,14 @@ impl<P: Copy + Ord + Hash> Wants<P> {
 				}
 			}
 		}
-		reopened.into_iter().for_each(|id| self.reopen(id));
+		reopened.into_iter().for_each(|id| self.reopen(id, now));
 		let late: Vec<ContentId> = self
 			.searches
 			.iter()
-			.filter(|(_, search)| search.asked.is_some_and(|since| now >= since + deadline))
+			.filter(|(_, search)| {
+				let since = search.since.filter(|_| !search.promised);
+				since.is_some_and(|since| now + search.spent >= since + deadline)
+			})
 			.map(|(id, _)| *id)
 			.collect();
 		for id in late {
@@ -447,9 +503,8 @@ enum Choice<P> {
 fn choose<P: Copy + Ord>(peers: &BTreeMap<P, Peer>, id: &ContentId) -> Choice<P> {
 	let able = peers.iter().filter(|(_, known)| match known.asked.get(id) {
 		Some((Asked::Has, _)) => true,
-		None => known.delivered > 0,
-		// From an earlier search.
-		Some((Asked::Cancelled, _)) => known.delivered > 0,
+		// Not asked about it, or in an earlier search.
+		None | Some((Asked::Cancelled, _)) => known.delivered > 0 && known.misses < MOST_MISSES,
 		// To ask for a block before the answer is there might bring it twice: some answer with small
 		// blocks at once.
 		Some((Asked::Block | Asked::Have | Asked::Hasnt, _)) => false,
@@ -471,5 +526,4 @@ fn choose<P: Copy + Ord>(peers: &BTreeMap<P, Peer>, id: &ContentId) -> Choice<P>
 }
 
 #[cfg(test)]
-#[path = "wants_tests.rs"]
 mod tests;

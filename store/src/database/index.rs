@@ -133,6 +133,18 @@ impl Index {
 		Ok(row.and_then(|row| Place::of(row.value())))
 	}
 
+	/// All blocks of a pack. Looks at all blocks there are.
+	pub fn blocks_in(&self, pack: u32) -> Result<Vec<(Digest, Place)>> {
+		let blocks = self.database.begin_read()?.open_table(BLOCKS)?;
+		let mut found = Vec::new();
+		for row in blocks.iter()? {
+			let (digest, row) = row?;
+			let place = Place::of(row.value()).filter(|place| place.pack == pack);
+			found.extend(place.map(|place| (*digest.value(), place)));
+		}
+		Ok(found)
+	}
+
 	/// What is known of all packs.
 	pub fn packs(&self) -> Result<BTreeMap<u32, PackState>> {
 		let packs = self.database.begin_read()?.open_table(PACKS)?;

@@ -337,7 +337,7 @@ impl Database {
 				continue;
 			}
 			if live > 0 {
-				self.move_live(pack)?;
+				self.move_live(pack, states.get(&pack).map_or(0, |state| state.end))?;
 			}
 			self.shared.packs.remove(pack)?;
 			self.shared.index.remove_pack(pack)?;
@@ -347,7 +347,7 @@ impl Database {
 	}
 
 	/// Copies what is alive in `pack` to the end of the log.
-	fn move_live(&self, pack: u32) -> Result<()> {
+	fn move_live(&self, pack: u32, end: u64) -> Result<()> {
 		let path = self.shared.packs.path(pack);
 		let file = self.shared.packs.file(pack, false).map_err(at(&path))?;
 		let mut offset = 0;
@@ -357,12 +357,26 @@ impl Database {
 			let here = place
 				.is_some_and(|place| place.pack == pack && u64::from(place.offset) == found.offset);
 			if here {
-				let record = record::encode(&found.digest, &found.block)
-					.expect("it was read, so it is not too large; qed");
-				self.append(&found.digest, &record, NEVER, true)?;
+				self.move_one(&found.digest, &found.block)?;
+			}
+		}
+		if offset < end {
+			// A record is damaged, and with it the way to those behind it: but the index knows them.
+			self.flush()?;
+			for (digest, place) in self.shared.index.blocks_in(pack)? {
+				match self.shared.read(&digest, &place)? {
+					Some(block) => self.move_one(&digest, &block)?,
+					None => self.shared.index.lose(&digest, &place)?,
+				}
 			}
 		}
 		self.flush()
+	}
+
+	fn move_one(&self, digest: &Digest, block: &[u8]) -> Result<()> {
+		let record =
+			record::encode(digest, block).expect("it was stored, so it is not too large; qed");
+		self.append(digest, &record, NEVER, true)
 	}
 }
 

@@ -184,6 +184,25 @@ fn unpinned_blocks_give_their_room_back() {
 }
 
 #[test]
+fn a_rotten_block_does_not_take_others_with_it() {
+	let folder = tempfile::tempdir().expect("a temporary folder");
+	let database = Database::open(folder.path(), 64 * MIB).expect("opens");
+	let blocks: Vec<_> = (0..10).map(|n| put(&database, n, 200_000, Keep::Session)).collect();
+	database.pin(&root(blocks[0]), &blocks[..6]).expect("all are there");
+	database.pin(&root(blocks[6]), &blocks[6..]).expect("all are there");
+	// The head of the block before the last is damaged, so that the last cannot be found by reading on.
+	let pack = pack_files(folder.path()).remove(0);
+	let file = OpenOptions::new().write(true).open(pack).expect("is there");
+	file.write_all_at(b"!", 8 * record::size(200_000)).expect("can be written");
+	database.unpin(&root(blocks[0])).expect("was pinned");
+	let there: Vec<_> =
+		blocks.iter().map(|digest| database.has(digest).expect("can be read")).collect();
+	assert_eq!(there[6..], [true, true, false, true]);
+	assert_eq!(database.get(&blocks[9]).expect("can be read"), Some(block(9, 200_000).1));
+	assert_eq!(database.usage().expect("can be read").used, 3 * record::size(200_000));
+}
+
+#[test]
 fn a_pin_of_what_is_not_there_changes_nothing() {
 	let folder = tempfile::tempdir().expect("a temporary folder");
 	let database = Database::open(folder.path(), 64 * MIB).expect("opens");

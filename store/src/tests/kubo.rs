@@ -31,7 +31,7 @@ impl Drop for Daemon {
 
 fn ipfs(binary: &str, repository: &Path, arguments: &[&str]) -> Command {
 	let mut command = Command::new(binary);
-	command.args(arguments).env("IPFS_PATH", repository).stderr(Stdio::inherit());
+	command.args(arguments).env("IPFS_PATH", repository).stderr(Stdio::null());
 	command
 }
 
@@ -99,22 +99,28 @@ impl Daemon {
 async fn kubo_and_the_embedded_peer_fetch_from_each_other() {
 	let Some(kubo) = Daemon::start().await else { return };
 	let peer = Peer::new().await;
-	peer.store.connect(&kubo.address().await).await.expect("it is there");
+	peer.store.connect(&[kubo.address().await]).await.expect("it is there");
 	for (from, to, seed) in [(&kubo.store, &peer.store, 1), (&peer.store, &kubo.store, 2)] {
 		for len in [0, 1, BLOCK_SIZE, 20_000_000] {
 			let content = bytes(seed, len);
 			let blob = put(from, content.clone()).await;
 			assert_eq!(get(to, &blob).await.expect("the other has it"), content);
-			assert!(to.has(&blob.id).await.expect("answers"), "it is kept for a while");
+			to.pin(&blob.id, blob.len).await.expect("the other has it");
+			assert!(to.has(&blob.id).await.expect("answers"));
 		}
 	}
+	// Each of the 79 blocks goes once, that of one byte is the same both ways, and Kubo asks twice now and
+	// then: no wish that was taken back is answered.
+	let usage = peer.store.usage().await.expect("can be read");
+	assert_eq!(usage.received, 79);
+	assert!((78..=90).contains(&usage.sent), "{usage:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kubo_names_files_as_we_do() {
 	let Some(kubo) = Daemon::start().await else { return };
 	let peer = Peer::new().await;
-	kubo.store.connect(&peer.address().await).await.expect("it is there");
+	kubo.store.connect(&[peer.address().await]).await.expect("it is there");
 	for len in [0, 1000, BLOCK_SIZE + 1, 50_000_000] {
 		let content = bytes(3, len);
 		let file = kubo.repository.path().join("file");
@@ -139,7 +145,7 @@ async fn kubo_names_files_as_we_do() {
 async fn kubo_pins_and_says_what_it_has() {
 	let Some(kubo) = Daemon::start().await else { return };
 	let peer = Peer::new().await;
-	kubo.store.connect(&peer.address().await).await.expect("it is there");
+	kubo.store.connect(&[peer.address().await]).await.expect("it is there");
 	let content = bytes(5, 9_000_000);
 	let blob = put(&peer.store, content.clone()).await;
 	assert!(!kubo.store.has(&blob.id).await.expect("answers"));
@@ -158,6 +164,19 @@ async fn kubo_pins_and_says_what_it_has() {
 	assert!(!kubo.store.is_pinned(&blob.id).await.expect("answers"));
 	kubo.run(&["repo", "gc", "-q"]);
 	assert!(!kubo.store.has(&blob.id).await.expect("answers"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kubo_finds_providers_through_our_peers() {
+	let Some(kubo) = Daemon::start().await else { return };
+	let (hub, peer) = (Peer::new().await, Peer::new().await);
+	peer.knows(&hub).await;
+	kubo.store.connect(&[hub.address().await]).await.expect("it is there");
+	let content = bytes(6, 1_000_000);
+	let blob = put(&peer.store, content.clone()).await;
+	until(|| async { peer.store.provide(&blob.id).await.is_ok() }).await;
+	assert_eq!(get(&kubo.store, &blob).await.expect("is found"), content);
+	assert_eq!(hub.received().await, 0, "it came from the provider itself");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,7 @@
 use dgcs_primitives::{
 	api::TaskState,
 	doubles::{TestJudge, TestWorkers},
-	Kinds, Offer, RangeIndex, Refusal, Selection, TaskBook, TaskId, TaskSpec, Workers,
+	Kinds, Offer, RangeIndex, Refusal, Selection, TaskBook, TaskId, TaskSpec, Visibility, Workers,
 };
 use frame_support::{assert_noop, assert_ok, traits::Hooks, weights::WeightMeter};
 
@@ -324,34 +324,90 @@ fn an_expired_task_is_not_leased_although_it_is_still_there() {
 }
 
 #[test]
-fn a_task_that_nobody_can_serve_blocks_nobody() {
-	ExtBuilder::default().workers(1, 8).build_and_execute(|| {
-		for _ in 0..40 {
-			submit(1, Spec { selection: Selection::Proven, reward: 1_000_000, ..spec() });
+fn tasks_that_nobody_can_serve_hold_up_nobody() {
+	ExtBuilder::default().workers(2, 64).build_and_execute(|| {
+		let large = dgcs_primitives::SubtaskLimits { memory_mib: 4096, ..spec().limits };
+		let unservable = [
+			Spec { selection: Selection::Proven, ..spec() },
+			Spec { selection: Selection::Proven, reward: 1_000_000, ..spec() },
+			Spec { limits: large, ..spec() },
+			Spec { limits: large, reward: 1_000_000, ..spec() },
+		];
+		(0..200).for_each(|n| {
+			submit(1, unservable[n % unservable.len()].clone());
+		});
+		let id = submit(1, Spec { subtasks: 128, ..spec() });
+		let small = Offer { memory_mib: 1024, free_slots: 64, ..offer(101) };
+		TestWorkers::set(101, Ok(small));
+		// Every slot is drawn in one block, the rotated draws too.
+		take(101, 24);
+		run_to(3);
+		assert_eq!(seats(id).len(), 24);
+		assert_eq!(events().pop().unwrap(), Event::Served { worker: 101, leased: 24 });
+	});
+}
+
+#[test]
+fn lanes_of_a_bucket_are_drawn_alike() {
+	ExtBuilder::default().workers(1, u16::MAX).build_and_execute(|| {
+		let one = |memory_mib| {
+			let limits = dgcs_primitives::SubtaskLimits { memory_mib, ..spec().limits };
+			submit(1, Spec { limits, subtasks: 200, ..spec() })
+		};
+		let tasks = [one(64), one(100), one(1000)];
+		take(101, 64);
+		run_to(4);
+		for task in tasks {
+			let got = seats(task).len();
+			assert!((10..35).contains(&got), "{got} of 64");
 		}
-		let id = submit(1, spec());
-		take(101, 3);
-		run_to(12);
-		assert_eq!(seats(id).len(), 3);
-		assert_eq!(events().pop().unwrap(), Event::Served { worker: 101, leased: 3 });
 	});
 }
 
 #[test]
 fn a_walk_goes_on_when_the_task_it_stood_at_is_gone() {
-	ExtBuilder::default().workers(1, 8).build_and_execute(|| {
-		let proven = Spec { selection: Selection::Proven, reward: 1_000_000, ..spec() };
-		let hard: Vec<_> = (0..20).map(|_| submit(1, proven.clone())).collect();
+	ExtBuilder::default().build_and_execute(|| {
+		let dear = Spec { subtasks: 2, reward: 1_000, visibility: Visibility::Public, ..spec() };
+		let seated: Vec<_> = (0..20).map(|_| submit(1, dear.clone())).collect();
+		(101..=102).for_each(|worker| TestWorkers::add(worker, 7, 64));
+		take(101, 20);
+		run_to(20);
+		assert!(seated.iter().all(|task| seats(*task) == [(0, 101)]));
+		let id = submit(1, spec());
+		// The operator has a seat on each of the twenty.
+		take(102, 1);
+		run_to(22);
+		let ask = Asks::<Test>::iter_values().next().unwrap();
+		assert_eq!((ask.turns, ask.reason), (1, Refusal::AlreadySeated));
+		let next = ask.cursor.unwrap().next.unwrap();
+		assert_eq!(next, seated[8]);
+		// It goes to another bucket.
+		assert_ok!(Tasks::fund(RuntimeOrigin::signed(2), next, 100_000));
+		run_to(40);
+		assert!(matches!(seats(id)[..], [(_, 102)]));
+	});
+}
+
+#[test]
+fn a_task_that_nothing_can_be_leased_of_any_more_leaves_the_queue() {
+	ExtBuilder::default().workers(2, 8).build_and_execute(|| {
 		let id = submit(1, spec());
 		take(101, 1);
 		run_to(3);
-		let ask = Asks::<Test>::iter_values().next().unwrap();
-		assert_eq!((ask.turns, ask.reason), (1, Refusal::NotProven));
-		let next = ask.cursor.unwrap().next.unwrap();
-		assert_eq!(next, hard[8]);
-		assert_ok!(Tasks::cancel(RuntimeOrigin::signed(1), next));
-		run_to(10);
-		assert_eq!(seats(id).len(), 1);
+		run_to(180);
+		assert!(Tasks::queue_position(id).is_some());
+		take(102, 1);
+		run_to(182);
+		assert_eq!(Tasks::queue_position(id), None);
+		assert!(Windows::<Test>::contains_key(id));
+		// Its seats are opened again all the same, and met once more.
+		Tasks::reopen(id, RangeIndex(seats(id)[0].0));
+		assert!(Tasks::queue_position(id).is_some());
+		take(102, 1);
+		run_to(184);
+		assert_eq!(Tasks::queue_position(id), None);
+		run_to(204);
+		assert_eq!(Tasks::task(id), None);
 	});
 }
 

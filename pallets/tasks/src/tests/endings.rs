@@ -99,13 +99,14 @@ fn cancel_of_a_running_task_withdraws_what_was_not_leased() {
 		Tasks::finished(id);
 		assert_eq!(Tasks::queue_position(id), None);
 		next_block();
+		next_block();
 		assert_eq!(end(id), TaskEnd::Cancelled);
 		nothing_is_left_of(id);
 	});
 }
 
 #[test]
-fn a_judge_that_has_nothing_left_ends_the_task_at_once() {
+fn a_judge_that_has_nothing_left_ends_the_task() {
 	ExtBuilder::default().workers(1, 8).build_and_execute(|| {
 		let id = submit(1, spec());
 		take(101, 1);
@@ -115,7 +116,30 @@ fn a_judge_that_has_nothing_left_ends_the_task_at_once() {
 		assert_ok!(cancel(1, id));
 		assert!(Tasks::task(id).unwrap().finished);
 		next_block();
+		next_block();
 		assert_eq!(end(id), TaskEnd::Cancelled);
+	});
+}
+
+/// The state after the block of the last verdict has the whole work chain.
+#[test]
+fn a_finished_task_stays_until_its_last_verdict_can_be_read() {
+	ExtBuilder::default().workers(1, 8).build_and_execute(|| {
+		let id = submit(1, spec());
+		take(101, 1);
+		run_to(3);
+		Tasks::finished(id);
+		assert_noop!(settle(id), Error::<Test>::NotDue);
+		assert_noop!(cancel(1, id), Error::<Test>::AlreadyEnding);
+		let fund = Tasks::fund(RuntimeOrigin::signed(1), id, 100_000);
+		assert_noop!(fund, Error::<Test>::AlreadyEnding);
+		// Block 3 ends, block 4 begins.
+		next_block();
+		assert!(Tasks::task(id).is_some());
+		assert!(!TestJudge::votes(id).unwrap().closed);
+		next_block();
+		assert_eq!(end(id), TaskEnd::Completed);
+		nothing_is_left_of(id);
 	});
 }
 
@@ -167,7 +191,9 @@ fn settle_by_anyone_when_due_and_not_before() {
 		assert_eq!(Tasks::reward(id), Some(100));
 		assert_noop!(settle(id), Error::<Test>::NotDue);
 		Tasks::finished(id);
+		System::set_block_number(54);
 		Tasks::finished(id);
+		assert_eq!(Tasks::task(id).unwrap().due, 54);
 		assert_eq!(settle(id), Ok(Pays::No));
 		assert_eq!(end(id), TaskEnd::Completed);
 		assert_eq!(Tasks::reward(id), None);
@@ -242,6 +268,7 @@ fn what_is_left_of_a_backlog_is_cleared_away_bit_by_bit() {
 		let entries = Backlog::<Test>::iter().count();
 		assert!(entries > 10);
 		Tasks::finished(id);
+		System::set_block_number(System::block_number() + 1);
 		assert_ok!(settle(id));
 		assert_eq!(Backlog::<Test>::iter().count(), entries);
 		assert!(Leftovers::<Test>::contains_key(id));

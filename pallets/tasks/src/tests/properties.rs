@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use dgcs_primitives::{
 	doubles::{TestEscrow, TestJudge, TestWorkers},
-	RangeIndex, Refusal, Selection, TaskBook, TaskId, TaskSpec, Visibility, Workers,
+	RangeIndex, Refusal, Selection, SubtaskLimits, TaskBook, TaskId, TaskSpec, Visibility, Workers,
 };
 use proptest::prelude::*;
 
@@ -19,6 +19,7 @@ enum Step {
 		range_size: u32,
 		proven: bool,
 		public: bool,
+		memory_mib: u32,
 	},
 	Fund {
 		who: Account,
@@ -58,9 +59,9 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
 	let task = 0u64..12;
 	prop_oneof![
-		3 => (10u128..100_000, 1u32..90, 1u32..5, any::<bool>(), any::<bool>()).prop_map(
-			|(reward, subtasks, range_size, proven, public)| Step::Submit {
-				reward, subtasks, range_size, proven: proven && public, public,
+		3 => (10u128..100_000, 1u32..90, 1u32..5, any::<bool>(), any::<bool>(), 1u32..700).prop_map(
+			|(reward, subtasks, range_size, proven, public, memory_mib)| Step::Submit {
+				reward, subtasks, range_size, proven: proven && public, public, memory_mib,
 			}
 		),
 		2 => (1u64..4, task.clone(), 0u128..10_000_000)
@@ -78,11 +79,14 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn apply(step: Step) {
 	match step {
-		Step::Submit { reward, subtasks, range_size, proven, public } => {
+		Step::Submit { reward, subtasks, range_size, proven, public, memory_mib } => {
 			let selection = if proven { Selection::Proven } else { Selection::Any };
 			let visibility = if public { Visibility::Public } else { Visibility::Private };
-			let spec = TaskSpec { reward, subtasks, range_size, selection, visibility, ..spec() };
-			submit(1, spec);
+			let limits = SubtaskLimits { memory_mib, ..spec().limits };
+			submit(
+				1,
+				TaskSpec { reward, subtasks, range_size, selection, visibility, limits, ..spec() },
+			);
 		},
 		Step::Fund { who, task, amount } => {
 			let _ = Tasks::fund(RuntimeOrigin::signed(who), TaskId(task), amount);

@@ -1,11 +1,11 @@
 //! The arithmetic that needs no chain.
 
-use dgcs_primitives::{Price, Settlement, TaskId};
+use dgcs_primitives::{Price, Requirements, Selection, Settlement, TaskId, TaskKind};
 use frame_support::{storage::generator::StorageMap, traits::StorageInfoTrait};
 use proptest::prelude::*;
 use sp_runtime::{AccountId32, Perbill};
 
-use crate::{mock::*, types::*};
+use crate::{class::*, mock::*, types::*};
 
 #[test]
 fn buckets_follow_the_reward() {
@@ -40,32 +40,104 @@ fn every_fourth_draw_rotates() {
 	assert_eq!((0..4).find_map(|_| turn.advance(0)), None);
 }
 
+fn class(kind: TaskKind, memory_mib: u32, selection: Selection) -> Class {
+	Class::of(&Requirements { kind, memory_mib, selection })
+}
+
+fn lanes(lanes: impl IntoIterator<Item = (u8, Class)>) -> Lanes {
+	let mut set = Lanes::default();
+	lanes.into_iter().for_each(|(bucket, class)| set.set(Lane { bucket, class }, true));
+	set
+}
+
 #[test]
-fn walks_meet_every_bucket_once() {
-	let waiting = bit(0) | bit(5) | bit(9) | bit(31);
-	for (start, order) in
-		[(None, [31, 9, 5, 0]), (Some(5), [5, 0, 31, 9]), (Some(9), [9, 5, 0, 31])]
-	{
-		let mut cursor = Cursor::begin(start);
-		let mut met = Vec::new();
-		while let Some(bucket) = cursor.seek(waiting) {
-			met.push(bucket);
-			cursor.pass(None);
+fn classes_round_memory_up() {
+	let table = [
+		(0, 64),
+		(1, 64),
+		(64, 64),
+		(65, 128),
+		(1000, 1024),
+		(1024, 1024),
+		(1025, 2048),
+		(4096, 4096),
+		(u32::MAX, 4096),
+	];
+	for (asked, rounded) in table {
+		for selection in [Selection::Any, Selection::Proven] {
+			for kind in [TaskKind::Compute, TaskKind::Store, TaskKind::Host] {
+				let required = class(kind, asked, selection).requirements();
+				assert_eq!(required, Requirements { kind, memory_mib: rounded, selection });
+			}
 		}
-		assert_eq!(met, order);
+	}
+}
+
+#[test]
+fn a_set_of_classes_draws_each_alike() {
+	let all = [
+		class(TaskKind::Compute, 64, Selection::Any),
+		class(TaskKind::Compute, 4096, Selection::Proven),
+		class(TaskKind::Host, 4096, Selection::Proven),
+	];
+	let mut set = Classes::default();
+	assert_eq!(set.draw(7), None);
+	all.into_iter().for_each(|class| set.insert(class));
+	for class in all {
+		assert_eq!((0..=254).filter(|lot| set.draw(*lot) == Some(class)).count(), 85);
+	}
+	set.remove(all[1]);
+	assert!(!set.contains(all[1]) && set.contains(all[2]));
+}
+
+#[test]
+fn walks_meet_every_lane_once() {
+	let small = class(TaskKind::Compute, 64, Selection::Any);
+	let large = class(TaskKind::Compute, 4096, Selection::Any);
+	let closed = class(TaskKind::Store, 64, Selection::Any);
+	let waiting = lanes([
+		(0, small),
+		(5, small),
+		(5, large),
+		(9, large),
+		(9, closed),
+		(20, closed),
+		(31, small),
+	]);
+	let mut open = Classes::default();
+	open.insert(small);
+	open.insert(large);
+	assert_eq!(waiting.buckets(open), bit(0) | bit(5) | bit(9) | bit(31));
+	for (start, order) in
+		[(None, [31, 9, 5, 5, 0]), (Some(5), [5, 5, 0, 31, 9]), (Some(9), [9, 5, 5, 0, 31])]
+	{
+		for lot in 0..4 {
+			let mut cursor = Cursor::begin(start, lot);
+			let mut met = Vec::new();
+			while let Some(lane) = cursor.seek(&waiting, open) {
+				assert!(open.contains(lane.class));
+				met.push(lane);
+				cursor.pass(None);
+			}
+			assert_eq!(met.iter().map(|lane| lane.bucket).collect::<Vec<_>>(), order);
+			let both = met.iter().filter(|lane| lane.bucket == 5).map(|lane| lane.class);
+			let expected = if lot % 2 == 0 { [small, large] } else { [large, small] };
+			assert_eq!(both.collect::<Vec<_>>(), expected);
+		}
 	}
 }
 
 #[test]
 fn a_cursor_that_loses_its_task_goes_on_in_the_end() {
-	let mut cursor = Cursor::begin(None);
+	let mut cursor = Cursor::begin(None, 0);
 	for _ in 0..MAX_RESTARTS {
 		cursor.next = Some(TaskId(1));
 		cursor.lose();
-		assert_eq!((cursor.steps, cursor.next), (0, None));
+		assert_eq!((cursor.done, cursor.next), (Classes::default(), None));
 	}
 	cursor.lose();
-	assert_eq!((cursor.steps, cursor.restarts), (1, 0));
+	assert!(cursor.done.contains(cursor.class));
+	assert_eq!(cursor.restarts, 0);
 }
 
 #[test]

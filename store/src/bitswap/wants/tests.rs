@@ -100,6 +100,24 @@ fn who_has_delivered_is_asked_at_once_and_no_more_than_it_can_take() {
 }
 
 #[test]
+fn who_is_slow_is_asked_for_less_and_not_given_up() {
+	let mut table = Table::proven(&[1], 1);
+	for number in 0..20 {
+		table.wants.want(id(number), true);
+	}
+	table.act(0);
+	let owed = |table: &Table| table.wants.peers[&1].owes;
+	assert_eq!(owed(&table), 9);
+	// One block in nine seconds, for minutes.
+	for number in 0..20 {
+		assert_eq!(table.block(1, number, 9 * u64::from(number + 1)).0, Arrival::Wanted);
+		table.act(9 * u64::from(number + 1));
+	}
+	assert!(table.wants.searches.is_empty());
+	assert_eq!(table.wants.peers[&1].window, LEAST_WINDOW);
+}
+
+#[test]
 fn two_who_have_it_share_the_work() {
 	let mut table = Table::proven(&[1, 2], 1);
 	table.wants.want(id(0), false);
@@ -119,6 +137,26 @@ fn two_who_have_it_share_the_work() {
 		})
 		.collect();
 	assert_eq!(counts, [(1, 4), (2, 4)]);
+}
+
+#[test]
+fn who_had_others_and_has_not_these_is_not_asked_for_each() {
+	let mut table = Table::proven(&[1, 2], 1);
+	for number in 0..MOST_MISSES {
+		table.wants.want(id(number), false);
+		assert_eq!(table.act(0), [Action::Send(1, vec![ask(number, Want::Block)])]);
+		table.presence(1, number, false);
+		assert_eq!(table.act(0), [Action::Send(2, vec![ask(number, Want::Have)])]);
+	}
+	table.wants.want(id(100), false);
+	let probe = vec![ask(100, Want::Have)];
+	assert_eq!(table.act(0), [Action::Send(1, probe.clone()), Action::Send(2, probe)]);
+	table.presence(1, 100, true);
+	assert_eq!(table.act(0), [Action::Send(1, vec![ask(100, Want::Block)])]);
+	assert_eq!(table.block(1, 100, 0).0, Arrival::Wanted);
+	// It is trusted again.
+	table.wants.want(id(101), false);
+	assert_eq!(table.act(0), [Action::Send(1, vec![ask(101, Want::Block)])]);
 }
 
 #[test]
@@ -184,7 +222,7 @@ fn who_vanishes_is_replaced() {
 	table.presence(1, 7, true);
 	table.presence(2, 7, true);
 	table.act(0);
-	table.wants.disconnected(&1);
+	table.wants.disconnected(&1, table.start);
 	assert_eq!(table.act(0), [Action::Send(2, vec![ask(7, Want::Block)])]);
 }
 
@@ -221,6 +259,26 @@ fn silence_says_no_and_time_is_over_at_last() {
 	assert_eq!(table.act(10), [Action::Lookup(id(7))]);
 	let actions = table.act(60);
 	assert_eq!(actions[0], Action::Fail(id(7), Failed::TimedOut));
+}
+
+#[test]
+fn who_promises_and_leaves_time_and_again_does_not_hold_up_a_search_for_ever() {
+	let mut table = Table::new(&[]);
+	table.wants.want(id(7), false);
+	for round in 0..100 {
+		let now = table.at(9 * round);
+		table.wants.connected(1, now);
+		let actions = table.act(9 * round);
+		if actions.contains(&Action::Fail(id(7), Failed::TimedOut)) {
+			assert!(round > 5);
+			return;
+		}
+		table.wants.presence(1, &id(7), true, now);
+		assert_eq!(table.act(9 * round), [Action::Send(1, vec![ask(7, Want::Block)])]);
+		let gone = table.at(9 * round + 8);
+		table.wants.disconnected(&1, gone);
+	}
+	panic!("it never ends");
 }
 
 #[test]
@@ -276,7 +334,7 @@ proptest! {
 				Event::Connect(peer) => {
 					table.wants.connected(peer, at);
 				},
-				Event::Disconnect(peer) => table.wants.disconnected(&peer),
+				Event::Disconnect(peer) => table.wants.disconnected(&peer, at),
 				Event::Block(peer, number) => drop(table.wants.block(peer, &id(number), at)),
 				Event::Presence(peer, number, has) => table.wants.presence(peer, &id(number), has, at),
 				Event::LookedUp(number) => table.wants.looked_up(&id(number)),

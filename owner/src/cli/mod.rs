@@ -1,0 +1,87 @@
+//! The commands `dgcs task` and `dgcs account`: what can be typed, and how it is answered. The work is
+//! done by the rest of this crate, which prints nothing.
+
+mod account;
+mod args;
+mod context;
+mod exit;
+mod output;
+mod render;
+mod task;
+
+pub use args::{AccountCommand, Common, Format, TaskCommand};
+pub use exit::{CommandError, Exit, EXIT_CODES};
+
+use std::{future::Future, time::Duration};
+
+use output::Output;
+
+/// How long a command that was interrupted may take to bring its store to disk.
+const GRACE: Duration = Duration::from_secs(10);
+
+impl TaskCommand {
+	/// Does what was typed, to its end or to Ctrl-C. Says everything itself, errors as well.
+	pub fn run(self) -> Exit {
+		let output = Output::new(self.common().output);
+		drive(&output, task::run(self, &output))
+	}
+
+	fn common(&self) -> &Common {
+		match self {
+			TaskCommand::Run(args) => &args.common,
+			TaskCommand::Prepare(args) => &args.common,
+			TaskCommand::Submit(args) => &args.common,
+			TaskCommand::List(args) => &args.common,
+			TaskCommand::Show(args) => &args.common,
+			TaskCommand::Watch(args) => &args.common,
+			TaskCommand::Fetch(args) => &args.common,
+			TaskCommand::Cancel(args) => &args.common,
+			TaskCommand::Estimate(args) => &args.common,
+		}
+	}
+}
+
+impl AccountCommand {
+	/// Does what was typed. Says everything itself, errors as well.
+	pub fn run(self) -> Exit {
+		let output = Output::new(self.common().output);
+		drive(&output, async { account::run(self, &output).await.map(|()| Exit::Done) })
+	}
+
+	fn common(&self) -> &Common {
+		match self {
+			AccountCommand::New(args) => &args.common,
+			AccountCommand::Import(args) => &args.common,
+			AccountCommand::List(args) => &args.common,
+			AccountCommand::Show(args) => &args.common,
+			AccountCommand::Export(args) => &args.common,
+		}
+	}
+}
+
+/// Runs a command until it ends, or until Ctrl-C.
+fn drive(output: &Output, command: impl Future<Output = exit::Result<Exit>>) -> Exit {
+	let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+		Ok(runtime) => runtime,
+		Err(error) => {
+			output.fail(&format!("no threads can be started: {error}"), Exit::Failed as u8);
+			return Exit::Failed;
+		},
+	};
+	let result = runtime.block_on(async {
+		tokio::select! {
+			result = command => result,
+			_ = tokio::signal::ctrl_c() => Err(CommandError::Interrupted),
+		}
+	});
+	output.clear();
+	let exit = match result {
+		Ok(exit) => exit,
+		Err(error) => {
+			output.fail(&error.to_string(), error.exit() as u8);
+			error.exit()
+		},
+	};
+	runtime.shutdown_timeout(GRACE);
+	exit
+}

@@ -1,0 +1,544 @@
+//! Tables and objects: pure, from what is known to what is shown.
+
+use comfy_table::{presets::UTF8_HORIZONTAL_ONLY, CellAlignment, Table};
+use dgcs_client::{AccountId, Balance, RangeVote, SeatState};
+use dgcs_content::content_id::display;
+use dgcs_primitives::{
+	api::{TaskState, TaskView},
+	RangeIndex, Settlement, TaskEnd, TaskSpec,
+};
+use serde_json::{json, Value};
+
+use crate::{
+	money::show,
+	record::{Record, Submission},
+	summary::{Summary, VoteSummary},
+	Quote, Stage,
+};
+
+/// How many ranges are drawn unless all are asked for.
+const MOST_RANGES: usize = 40;
+
+fn table(header: &[&str]) -> Table {
+	let mut table = Table::new();
+	table.load_style(UTF8_HORIZONTAL_ONLY).set_header(header.iter().copied());
+	table
+}
+
+/// The columns from `from` on hold numbers.
+fn numbers(table: &mut Table, from: usize) {
+	for column in table.column_iter_mut().skip(from) {
+		column.set_cell_alignment(CellAlignment::Right);
+	}
+}
+
+/// An address in as much of it as tells accounts apart.
+pub(super) fn short(account: &AccountId) -> String {
+	let address = account.to_string();
+	match (address.get(..6), address.get(address.len().saturating_sub(4)..)) {
+		(Some(start), Some(end)) => format!("{start}…{end}"),
+		_ => address,
+	}
+}
+
+/// How a task ended, in words.
+pub(super) fn end(end: TaskEnd) -> &'static str {
+	match end {
+		TaskEnd::Completed => "completed",
+		TaskEnd::Cancelled => "cancelled",
+		TaskEnd::Expired => "expired: no worker was found in time",
+		TaskEnd::DeadlinePassed => "its time was over",
+	}
+}
+
+/// How a task ended, on one line.
+pub(super) fn ended(settlement: &Settlement<AccountId, Balance>) -> String {
+	let sums = &settlement.sums;
+	format!(
+		"Ended in block #{}, {}: {} agreed, {} failed; {} to workers, {} to masternodes, {} came back",
+		settlement.when,
+		end(settlement.end),
+		settlement.chain.agreed,
+		settlement.chain.failed,
+		show(sums.paid),
+		show(sums.masternodes),
+		show(sums.refunded)
+	)
+}
+
+/// How a task ended, for scripts.
+pub(super) fn settlement(settlement: &Settlement<AccountId, Balance>) -> Value {
+	let Settlement { when, end, chain, sums, .. } = settlement;
+	json!({
+		"when": when, "end": end, "agreed": chain.agreed, "failed": chain.failed,
+		"height": chain.height, "solutionRoot": chain.solution_root,
+		"receiptsRoot": chain.receipts_root, "paid": sums.paid.to_string(),
+		"masternodes": sums.masternodes.to_string(), "refunded": sums.refunded.to_string(),
+	})
+}
+
+/// A price, line by line.
+pub(super) fn quote(quote: &Quote, merge: Option<&Quote>, bytes: u64) -> String {
+	let spec = &quote.spec;
+	let mut table = table(&["", "DGC"]);
+	let amount = |amount: Balance| show(amount).trim_end_matches(" DGC").to_owned();
+	let each =
+		format!("{} subtasks × {} replicas × {}", spec.subtasks, spec.replicas, show(spec.reward));
+	table.add_row([each, amount(quote.price.rewards)]);
+	let extra = spec.max_replicas.saturating_sub(spec.replicas);
+	let reserve = format!("for up to {extra} more replicas; comes back if all agree");
+	table.add_row([reserve, amount(quote.price.reserve)]);
+	table.add_row(["masternodes' share".to_owned(), amount(quote.price.masternodes)]);
+	table.add_row(["fee of the transaction".to_owned(), amount(quote.fee)]);
+	let mut total = quote.needed();
+	if let Some(merge) = merge {
+		table.add_row(["the merge step, likewise".to_owned(), amount(merge.needed())]);
+		total = total.saturating_add(merge.needed());
+	}
+	table.add_row(["at most, held until the end".to_owned(), amount(total)]);
+	numbers(&mut table, 1);
+	format!("{} bytes in {} subtasks, {} at a time\n{table}", bytes, spec.subtasks, spec.range_size)
+}
+
+/// A price, for scripts.
+pub(super) fn quote_object(quote: &Quote, merge: Option<&Quote>, bytes: u64) -> Value {
+	let total = merge.map_or(0, Quote::needed).saturating_add(quote.needed());
+	json!({
+		"event": "estimate",
+		"bytes": bytes,
+		"subtasks": quote.spec.subtasks,
+		"rangeSize": quote.spec.range_size,
+		"rewards": quote.price.rewards.to_string(),
+		"reserve": quote.price.reserve.to_string(),
+		"masternodes": quote.price.masternodes.to_string(),
+		"fee": quote.fee.to_string(),
+		"merge": merge.map(|merge| merge.needed().to_string()),
+		"total": total.to_string(),
+		"spendable": quote.funds.spendable.to_string(),
+		"warnings": quote.warnings(),
+	})
+}
+
+/// How far a task is, as this machine knows it.
+pub(super) fn stage(record: &Record) -> String {
+	if let Some(fetched) = record.fetched.as_ref().filter(|fetched| fetched.done) {
+		return format!("fetched to {}", fetched.folder.display());
+	}
+	if let Some(settlement) = &record.settlement {
+		return end(settlement.end).into();
+	}
+	match record.submission {
+		Submission::Done { .. } if record.held => "submitted, held by masternodes".into(),
+		Submission::Done { .. } => "submitted".into(),
+		Submission::Sent { .. } => "sent".into(),
+		Submission::None if record.content.is_some() => "prepared".into(),
+		Submission::None => "being prepared".into(),
+	}
+}
+
+/// All tasks of this machine.
+pub(super) fn list(records: &[Record]) -> String {
+	if records.is_empty() {
+		return "There is no task on this machine yet: see `dgcs task run --help`".into();
+	}
+	let mut table = table(&["task", "name", "program", "subtasks", "state"]);
+	for record in records {
+		let program = record.wish.as_ref().and_then(|wish| wish.program.file_name());
+		let subtasks = record.content.as_ref().map(|content| content.spec.subtasks.to_string());
+		table.add_row([
+			record.task().map_or("–".into(), |task| task.to_string()),
+			record.name.clone(),
+			program.map_or("–".into(), |name| name.to_string_lossy().into_owned()),
+			subtasks.unwrap_or_else(|| "–".into()),
+			stage(record),
+		]);
+	}
+	table.to_string()
+}
+
+/// A task of this machine, for scripts.
+pub(super) fn record_object(record: &Record) -> Value {
+	json!({
+		"name": record.name,
+		"task": record.task(),
+		"genesis": record.genesis,
+		"owner": record.owner,
+		"program": record.wish.as_ref().map(|wish| &wish.program),
+		"input": record.wish.as_ref().map(|wish| &wish.input),
+		"subtasks": record.content.as_ref().map(|content| content.spec.subtasks),
+		"manifest": record.content.as_ref().map(|content| display(&content.spec.manifest)),
+		"held": record.held,
+		"state": stage(record),
+		"settlement": record.settlement.as_ref().map(settlement),
+		"out": record.fetched.as_ref().map(|fetched| &fetched.folder),
+		"merge": record.merge,
+	})
+}
+
+/// All that is known of a task.
+#[derive(Debug)]
+pub(super) struct Shown<'a> {
+	pub record: &'a Record,
+	pub stage: Option<&'a Stage>,
+	pub summary: &'a Summary,
+	/// The votes that are going on.
+	pub votes: &'a [(RangeIndex, RangeVote)],
+}
+
+/// Draws who computed what, who agreed, who was paid.
+pub(super) fn task(shown: &Shown<'_>, all: bool) -> String {
+	let Shown { record, stage: found, summary, votes } = *shown;
+	let mut text = format!("Task {} of {}\n", record.label(), record.owner);
+	match found {
+		Some(Stage::Live(view)) => text += &live(view),
+		Some(Stage::Ended(settlement)) => text = format!("{text}{}\n", ended(settlement)),
+		None => text = format!("{text}{}\n", stage(record)),
+	}
+	let Some(content) = &record.content else { return text };
+	let spec = &content.spec;
+	text += &format!("Manifest {}\n", display(&spec.manifest));
+	if summary.votes.is_empty() && votes.is_empty() {
+		return text + "No verdict yet";
+	}
+	let names = Names::new(summary, votes);
+	text += &format!("\n{}\n", ranges(summary, votes, spec, &names, all));
+	text +=
+		"✓ agreed   ✗ did not   ~ partly   … computes   ■ committed   □ revealed   ? withheld\n";
+	text + &format!("\n{}", workers(summary, &names))
+}
+
+fn live(view: &TaskView<AccountId, Balance>) -> String {
+	let state = match view.state {
+		TaskState::Queued => "Waits for its first worker",
+		TaskState::Running => "Is being computed",
+		TaskState::Cancelling => "Is cancelled; what was begun is decided",
+	};
+	format!(
+		"{state}, until block #{}: {} open, {} agreed, {} failed; {} held, {} for a result\n",
+		view.due,
+		view.open_subtasks,
+		view.agreed,
+		view.failed,
+		show(view.held),
+		show(view.reward)
+	)
+}
+
+/// Short names for workers, in the order in which they appear.
+struct Names(Vec<AccountId>);
+
+impl Names {
+	fn new(summary: &Summary, votes: &[(RangeIndex, RangeVote)]) -> Self {
+		let mut names = Names(Vec::new());
+		let decided = summary.votes.iter().filter_map(|vote| vote.workers.as_ref());
+		let decided = decided.flatten().map(|(worker, ..)| worker);
+		let voting = votes.iter().flat_map(|(_, vote)| &vote.seats).map(|seat| &seat.worker);
+		let mut known = std::collections::BTreeSet::new();
+		for worker in decided.chain(voting) {
+			if known.insert(worker) {
+				names.0.push(worker.clone());
+			}
+		}
+		names
+	}
+
+	fn of(&self, worker: &AccountId) -> String {
+		let place = self.0.iter().position(|other| other == worker).unwrap_or_default();
+		Self::name(place)
+	}
+
+	/// A, B, … Z, A1, B1, …
+	fn name(place: usize) -> String {
+		let letter = char::from(b'A' + (place % 26) as u8);
+		match place / 26 {
+			0 => letter.to_string(),
+			round => format!("{letter}{round}"),
+		}
+	}
+}
+
+fn ranges<B>(
+	summary: &Summary,
+	votes: &[(RangeIndex, RangeVote)],
+	spec: &TaskSpec<B>,
+	names: &Names,
+	all: bool,
+) -> String {
+	let mut table = table(&["range", "subtasks", "round", "block", "verdict", "workers"]);
+	let most = if all { usize::MAX } else { MOST_RANGES };
+	let span = |first: u32, count: u32| match count {
+		0 | 1 => first.to_string(),
+		_ => format!("{first}–{}", first + count - 1),
+	};
+	let verdict = |vote: &VoteSummary| match (vote.agreed, vote.failed) {
+		(agreed, 0) => format!("{agreed} agreed"),
+		(0, failed) => format!("{failed} failed"),
+		(agreed, failed) => format!("{agreed} agreed, {failed} failed"),
+	};
+	for vote in summary.votes.iter().take(most) {
+		let workers = vote.workers.iter().flatten();
+		let workers = workers.filter_map(|(worker, agreed, dissented, _)| {
+			let mark = match (agreed, dissented) {
+				// Paid for earlier votes alone, under PPLNS; or for what failed, on which nobody is wrong.
+				(0, 0) => return None,
+				(_, 0) => "✓",
+				(0, _) => "✗",
+				_ => "~",
+			};
+			Some(format!("{}{mark}", names.of(worker)))
+		});
+		let workers: Vec<_> = workers.collect();
+		let unknown = vote.workers.is_none();
+		table.add_row([
+			vote.range.to_string(),
+			span(vote.first, vote.subtasks),
+			vote.round.to_string(),
+			format!("#{}", vote.when),
+			verdict(vote),
+			if unknown { "not read in time".into() } else { workers.join(" ") },
+		]);
+	}
+	for (range, vote) in votes.iter().take(most) {
+		let seats = vote.seats.iter().map(|seat| {
+			let mark = match seat.state {
+				SeatState::Leased { .. } => "…",
+				SeatState::Committed(_) => "■",
+				SeatState::Revealed(_) => "□",
+				SeatState::Withheld => "?",
+			};
+			format!("{}{mark}", names.of(&seat.worker))
+		});
+		let seats: Vec<_> = seats.collect();
+		table.add_row([
+			range.to_string(),
+			span(spec.range_start(*range), spec.range_len(*range)),
+			vote.round.to_string(),
+			"–".into(),
+			"open".into(),
+			seats.join(" "),
+		]);
+	}
+	let hidden = summary.votes.len().saturating_sub(most) + votes.len().saturating_sub(most);
+	let more = if hidden > 0 { format!("\n… and {hidden} more: --all") } else { String::new() };
+	format!("{table}{more}")
+}
+
+fn workers(summary: &Summary, names: &Names) -> String {
+	let mut table = table(&["", "worker", "ranges", "agreed", "did not", "paid"]);
+	for (place, account) in names.0.iter().enumerate() {
+		let worker = summary.workers.get(account).cloned().unwrap_or_default();
+		table.add_row([
+			Names::name(place),
+			account.to_string(),
+			worker.ranges.to_string(),
+			worker.agreed.to_string(),
+			worker.dissented.to_string(),
+			show(worker.paid),
+		]);
+	}
+	numbers(&mut table, 2);
+	let unknown = match summary.unknown {
+		0 => String::new(),
+		votes => format!("\n{votes} votes were not read in time, and are not in these sums"),
+	};
+	format!("{table}{unknown}")
+}
+
+/// All that is known of a task, for scripts.
+pub(super) fn task_object(shown: &Shown<'_>) -> Value {
+	let Shown { record, stage, summary, votes } = *shown;
+	let worker = |(account, worker): (&AccountId, &crate::WorkerSummary)| {
+		json!({
+			"worker": account, "ranges": worker.ranges, "agreed": worker.agreed,
+			"dissented": worker.dissented, "paid": worker.paid.to_string(),
+		})
+	};
+	let receipt = |(account, agreed, dissented, paid): &(AccountId, u32, u32, Balance)| {
+		json!({
+			"worker": account, "agreed": agreed, "dissented": dissented, "paid": paid.to_string(),
+		})
+	};
+	let vote = |vote: &VoteSummary| {
+		let receipts = vote.workers.as_ref();
+		let receipts = receipts.map(|workers| workers.iter().map(receipt).collect::<Vec<_>>());
+		json!({
+			"range": vote.range, "first": vote.first, "subtasks": vote.subtasks,
+			"round": vote.round, "when": vote.when, "agreed": vote.agreed, "failed": vote.failed,
+			"receipts": receipts,
+		})
+	};
+	let open = |(range, vote): &(RangeIndex, RangeVote)| {
+		let seats = vote.seats.iter().map(|seat| {
+			let state = match seat.state {
+				SeatState::Leased { .. } => "leased",
+				SeatState::Committed(_) => "committed",
+				SeatState::Revealed(_) => "revealed",
+				SeatState::Withheld => "withheld",
+			};
+			json!({"worker": seat.worker, "round": seat.round, "state": state})
+		});
+		json!({"range": range, "round": vote.round, "seats": seats.collect::<Vec<_>>()})
+	};
+	let mut object = record_object(record);
+	object["workers"] = summary.workers.iter().map(worker).collect();
+	object["verdicts"] = summary.votes.iter().map(vote).collect();
+	object["votes"] = votes.iter().map(open).collect();
+	object["agreed"] = summary.agreed.into();
+	object["failed"] = summary.failed.into();
+	match stage {
+		Some(Stage::Live(view)) => {
+			object["live"] = json!({
+				"state": view.state, "due": view.due, "reward": view.reward.to_string(),
+				"held": view.held.to_string(), "openSubtasks": view.open_subtasks,
+				"begunRanges": view.begun_ranges,
+			});
+		},
+		Some(Stage::Ended(end)) => object["settlement"] = settlement(end),
+		None => {},
+	}
+	object
+}
+
+#[cfg(test)]
+mod tests {
+	use dgcs_client::{Phase, Seat};
+	use dgcs_content::TaskNonce;
+	use dgcs_primitives::{RangeTerms, Round, Sums, TaskId};
+	use sp_core::H256;
+
+	use super::*;
+	use crate::{
+		ledger::{
+			tests::{entries, TASK},
+			Ledger,
+		},
+		record::Content,
+		summarize,
+		survey::Survey,
+		wish::{Outline, Terms},
+	};
+
+	fn account(n: u8) -> AccountId {
+		AccountId::new([n; 32])
+	}
+
+	fn record() -> Record {
+		let mut record = Record::new(H256::zero(), account(9), TaskNonce([7; 32]));
+		let terms = Terms { range_size: Some(1), ..Terms::usual() };
+		let survey = Survey { cut: dgcs_content::Cut::Files, subtasks: 9, bytes: 0 };
+		let spec = terms.spec(&Outline::of(&survey, &terms), 3000);
+		let program = spec.manifest;
+		record.content = Some(Content { spec, program, input_len: 5, shards: 1 });
+		record.submission = Submission::Done { task: TASK, block: 3 };
+		record
+	}
+
+	fn summary() -> Summary {
+		let folder = tempfile::tempdir().expect("a folder");
+		let mut ledger = Ledger::read(&folder.path().join("ledger"), TASK).expect("nothing there");
+		ledger.append(entries(5)).expect("linked");
+		summarize(&ledger, &record().content.expect("just made").spec)
+	}
+
+	fn settled() -> Settlement<AccountId, Balance> {
+		let sums = Sums { paid: 1_500_000_000_000, masternodes: 1, refunded: 2_000_000_000_000 };
+		Settlement {
+			owner: account(9),
+			when: 77,
+			end: TaskEnd::Completed,
+			chain: Default::default(),
+			sums,
+		}
+	}
+
+	#[test]
+	fn show_draws_who_did_what() {
+		let seat = |n, state| Seat {
+			worker: account(n),
+			operator: account(n),
+			round: Round(0),
+			state,
+			agreed: 0,
+			dissented: 0,
+		};
+		let vote = RangeVote {
+			terms: RangeTerms { len: 1, replicas: 3, max_replicas: 5 },
+			round: Round(0),
+			open: 1,
+			phase: Phase::Commit,
+			due: 9,
+			seats: vec![
+				seat(1, SeatState::Leased { since: 1, until: 9 }),
+				seat(4, SeatState::Committed(Default::default())),
+			],
+		};
+		let (record, summary, stage) = (record(), summary(), Stage::Ended(settled()));
+		let votes = [(RangeIndex(6), vote)];
+		let shown =
+			Shown { record: &record, stage: Some(&stage), summary: &summary, votes: &votes };
+		let text = task(&shown, false);
+		let row = |start: &str| {
+			let mut lines = text.lines().map(str::trim);
+			lines.find(|line| line.starts_with(start)).unwrap_or_else(|| panic!("{start}: {text}"))
+		};
+		assert!(text.starts_with("Task 5 of 5"), "{text}");
+		assert!(row("Ended").contains("completed") && row("Ended").contains("1.5 DGC to workers"));
+		let first = row("0 ");
+		assert!(first.contains("#100") && first.contains("A✓ B✓ C✗"), "{first}");
+		assert!(row("2 ").contains("1 failed"), "{text}");
+		assert!(row("3 ").contains("not read in time"), "{text}");
+		assert!(row("6 ").contains("A… D■"), "{text}");
+		assert!(row("A ").contains(&account(1).to_string()) && row("A ").contains("DGC"), "{text}");
+		assert!(row("1 votes were").contains("not in these sums"), "{text}");
+
+		let object = task_object(&shown);
+		assert_eq!(object["task"], 5);
+		assert_eq!(object["verdicts"][0]["receipts"][2]["dissented"], 1);
+		assert_eq!(object["verdicts"][3]["receipts"], Value::Null);
+		assert_eq!(object["votes"][0]["seats"][1]["state"], "committed");
+		assert_eq!(object["settlement"]["refunded"], "2000000000000");
+	}
+
+	#[test]
+	fn many_ranges_are_cut_short() {
+		let mut summary = summary();
+		let one = summary.votes[0].clone();
+		summary.votes = vec![one; 100];
+		let record = record();
+		let shown = Shown { record: &record, stage: None, summary: &summary, votes: &[] };
+		assert!(task(&shown, false).contains("and 60 more"));
+		assert!(!task(&shown, true).contains("more: --all"));
+	}
+
+	#[test]
+	fn a_task_without_verdicts_says_so() {
+		let (record, summary) = (record(), Summary::default());
+		let shown = Shown { record: &record, stage: None, summary: &summary, votes: &[] };
+		assert!(task(&shown, false).ends_with("No verdict yet"));
+	}
+
+	#[test]
+	fn the_list_says_how_far_each_task_is() {
+		assert!(list(&[]).contains("dgcs task run"));
+		let mut prepared = record();
+		prepared.submission = Submission::None;
+		let mut sent = prepared.clone();
+		sent.submission = Submission::Sent { since: 1 };
+		let mut done = record();
+		done.settlement = Some(settled());
+		let begun = Record::new(H256::zero(), account(9), TaskNonce([8; 32]));
+		let text = list(&[begun, prepared, sent, record(), done]);
+		for state in ["being prepared", "prepared", "sent", "submitted", "completed"] {
+			assert!(text.contains(state), "{state}: {text}");
+		}
+		assert_eq!(record_object(&record())["task"], TaskId(5).0);
+	}
+
+	#[test]
+	fn workers_have_short_names() {
+		assert_eq!(Names::name(0), "A");
+		assert_eq!(Names::name(25), "Z");
+		assert_eq!(Names::name(26), "A1");
+		assert_eq!(short(&account(1)).chars().count(), 11);
+	}
+}

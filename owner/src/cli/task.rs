@@ -1,0 +1,641 @@
+//! `dgcs task`.
+
+use std::path::{Path, PathBuf};
+
+use dgcs_client::{call, event::tasks::Cancelled, fee, Account, Chain, Sender};
+use dgcs_content::content_id::display;
+use dgcs_primitives::{api::TaskInfo, TaskId};
+use dgcs_store::Store;
+use serde_json::json;
+
+use super::{
+	args::{
+		CancelArgs, EstimateArgs, FetchArgs, ListArgs, PrepareArgs, RunArgs, ShowArgs, SubmitArgs,
+		TaskCommand, WatchArgs, WishArgs,
+	},
+	context::{account, confirm, connect, open_store, Folders},
+	exit::{CommandError, Exit, Result},
+	output::Output,
+	render::{self, Shown},
+};
+use crate::{
+	adopt, begin,
+	content::blocking,
+	fetch as fetch_results, hold, look, manifest,
+	money::show,
+	prepare as prepare_content, quote, read_program,
+	record::{Fetched, Open, Record, Submission, Tasks},
+	release, submission, submit as submit_task, summarize, survey,
+	survey::Survey,
+	watch as watch_task,
+	wish::{JoinBy, Outline, Wish},
+	Error, Ledger, Network, Quote, Stage, SOLUTION,
+};
+
+pub(super) async fn run(command: TaskCommand, output: &Output) -> Result<Exit> {
+	match command {
+		TaskCommand::Run(args) => run_task(*args, output).await,
+		TaskCommand::Prepare(args) => prepare(*args, output).await,
+		TaskCommand::Submit(args) => submit(args, output).await,
+		TaskCommand::List(args) => list(&args, output),
+		TaskCommand::Show(args) => show_task(&args, output).await,
+		TaskCommand::Watch(args) => watch(args, output).await,
+		TaskCommand::Fetch(args) => fetch(args, output).await,
+		TaskCommand::Cancel(args) => cancel(args, output).await,
+		TaskCommand::Estimate(args) => estimate(*args, output).await,
+	}
+}
+
+/// Who works on a task, and with what.
+struct Desk<'a> {
+	chain: Chain,
+	account: Account,
+	store: Store,
+	tasks: Tasks,
+	output: &'a Output,
+}
+
+impl Desk<'_> {
+	fn sender(&self) -> Sender {
+		Sender::new(self.chain.clone(), self.account.clone())
+	}
+}
+
+/// What a wish comes to: looked at, and priced.
+struct Plan {
+	wish: Wish,
+	survey: Survey,
+	quote: Quote,
+	/// That of the merge step, if there is one.
+	merge: Option<Quote>,
+}
+
+impl Plan {
+	async fn make(args: &WishArgs, chain: &Chain, owner: &Account) -> Result<Self> {
+		let wish = args.wish().map_err(CommandError::Usage)?;
+		Self::of(wish, chain, owner).await
+	}
+
+	async fn of(wish: Wish, chain: &Chain, owner: &Account) -> Result<Self> {
+		let asked = wish.clone();
+		let survey = blocking(move || {
+			read_program(&asked.program)?;
+			survey(&asked)
+		})
+		.await?;
+		let block_time = chain.at_best().await?.block_time()?;
+		let spec = wish.terms.spec(&Outline::of(&survey, &wish.terms), block_time);
+		let quoted = quote(chain, &owner.id(), spec).await?;
+		let merge = match wish.join {
+			JoinBy::Merge => {
+				let merge = wish.merge(PathBuf::new());
+				let one = Survey { subtasks: 1, ..survey };
+				let spec = merge.terms.spec(&Outline::of(&one, &merge.terms), block_time);
+				Some(quote(chain, &owner.id(), spec).await?)
+			},
+			_ => None,
+		};
+		Ok(Plan { wish, survey, quote: quoted, merge })
+	}
+
+	fn total(&self) -> dgcs_client::Balance {
+		let merge = self.merge.as_ref().map_or(0, Quote::needed);
+		self.quote.needed().saturating_add(merge)
+	}
+
+	fn show(&self, output: &Output) {
+		let (merge, bytes) = (self.merge.as_ref(), self.survey.bytes);
+		output.result(
+			|| render::quote(&self.quote, merge, bytes),
+			|| render::quote_object(&self.quote, merge, bytes),
+		);
+		if !output.is_json() {
+			self.quote.warnings().iter().for_each(|warning| output.warn(warning));
+		}
+	}
+
+	/// Whether the owner has the money.
+	fn check(&self, owner: &Account) -> Result<()> {
+		Ok(self.quote.check(&owner.id(), self.merge.as_ref().map_or(0, Quote::needed))?)
+	}
+}
+
+async fn estimate(args: EstimateArgs, output: &Output) -> Result<Exit> {
+	let folders = Folders::of(&args.common)?;
+	let owner = account(&args.signer, &args.chain, &folders, output)?;
+	let chain = connect(&args.chain).await?;
+	let plan = Plan::make(&args.wish, &chain, &owner).await?;
+	plan.show(output);
+	if let Err(error) = plan.check(&owner) {
+		output.warn(&error.to_string());
+	}
+	Ok(Exit::Done)
+}
+
+async fn run_task(args: RunArgs, output: &Output) -> Result<Exit> {
+	output.resume_with("the same command");
+	let folders = Folders::of(&args.common)?;
+	let account = account(&args.signer, &args.chain, &folders, output)?;
+	let chain = connect(&args.chain).await?;
+	let plan = Plan::make(&args.wish, &chain, &account).await?;
+	let out = std::path::absolute(&args.out).map_err(crate::error::at(&args.out))?;
+	free(&out)?;
+	plan.show(output);
+	plan.check(&account)?;
+	confirm(&format!("Hold {} for this task?", show(plan.total())), args.yes, output)?;
+	let store = open_store(&args.store, &folders).await?;
+	let desk = Desk { chain, account, store, tasks: folders.tasks(), output };
+	let mut open = begin(&desk.tasks, &desk.chain, &desk.account.id(), &plan.wish)?;
+	open.update(|record| record.out = Some(out.clone()))?;
+	desk.connect_store().await;
+	desk.prepare(&plan.survey, &mut open).await?;
+	desk.submit(&mut open).await?;
+	desk.hold(&mut open).await?;
+	if args.detach {
+		let number = open.record.label();
+		output.note(&format!("Fetch the solution later by `dgcs task fetch {number}`"));
+		desk.store.shutdown().await?;
+		return Ok(Exit::Done);
+	}
+	let exit = desk.finish(open, &out).await;
+	desk.store.shutdown().await?;
+	exit
+}
+
+/// Whether a folder is free for a solution, before anything is paid.
+fn free(folder: &Path) -> Result<()> {
+	match std::fs::read_dir(folder) {
+		Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+		Err(error) => Err(crate::error::at(folder)(error).into()),
+		Ok(mut entries) => match entries.next() {
+			None => Ok(()),
+			Some(_) => Err(dgcs_content::Error::NotEmpty { path: folder.into() }.into()),
+		},
+	}
+}
+
+impl Desk<'_> {
+	/// Connects the store to those of the masternodes. That none can be reached is said when it matters.
+	async fn connect_store(&self) {
+		let network = async {
+			let at = self.chain.at_finalized().await?;
+			Network::at(&at).await?.connect(&self.store).await
+		};
+		match network.await {
+			Ok(count) => log::debug!(target: "owner", "{count} masternodes' stores are connected"),
+			Err(error) => log::info!(target: "owner", "{error}"),
+		}
+	}
+
+	async fn prepare(&self, survey: &Survey, open: &mut Open) -> Result<()> {
+		let tell = self.output.tell();
+		prepare_content(&self.chain, &self.account, &self.store, survey, open, &tell).await?;
+		self.output.resume_with(format!("dgcs task submit {}", open.record.name));
+		Ok(())
+	}
+
+	async fn submit(&self, open: &mut Open) -> Result<TaskId> {
+		let task = submit_task(&self.sender(), open, &self.output.tell()).await?;
+		self.output.resume_with(format!("dgcs task watch {task}"));
+		Ok(task)
+	}
+
+	/// Serves the task until the masternodes have it.
+	async fn hold(&self, open: &mut Open) -> Result<()> {
+		let Some(task) = open.record.task() else { return Ok(()) };
+		if open.record.held || open.record.settlement.is_some() {
+			return Ok(());
+		}
+		let content = manifest(&self.store, &open.record).await?;
+		Ok(hold(&self.chain, &self.store, &content, task, open, &self.output.tell()).await?)
+	}
+
+	/// Follows the task to its end.
+	async fn watch(&self, open: &mut Open) -> Result<Ledger> {
+		follow(&self.chain, open, self.output).await
+	}
+
+	/// Fetches the results of a task that has ended.
+	async fn fetch(&self, open: &mut Open, ledger: &Ledger, out: &Path) -> Result<Fetched> {
+		let label = open.record.label();
+		self.output.resume_with(format!("dgcs task fetch {label} --out {}", out.display()));
+		self.connect_store().await;
+		let content = manifest(&self.store, &open.record).await?;
+		let secret = self.account.owner_secret();
+		let tell = self.output.tell();
+		let fetched =
+			fetch_results(&self.store, &secret, &content, ledger, open, out, &tell).await?;
+		release(&self.store, &self.tasks, &open.record, &content).await?;
+		Ok(fetched)
+	}
+
+	/// From a task that is submitted to its solution in `out`.
+	async fn finish(&self, mut open: Open, out: &Path) -> Result<Exit> {
+		let ledger = self.watch(&mut open).await?;
+		let merges = open.record.wish.as_ref().is_some_and(|wish| wish.join == JoinBy::Merge);
+		if !merges {
+			let fetched = self.fetch(&mut open, &ledger, out).await?;
+			return Ok(solved(&open.record, &ledger, &fetched, self.output));
+		}
+		let between = open.folder().join("results");
+		let fetched = self.fetch(&mut open, &ledger, &between).await?;
+		if !fetched.gaps.is_empty() {
+			let exit = solved(&open.record, &ledger, &fetched, self.output);
+			self.output.warn("results are missing, so that they are not merged");
+			return Ok(exit);
+		}
+		Box::pin(self.merge(open, &between, out)).await
+	}
+
+	/// The merge step: a task of its own, whose input is the results of this one.
+	async fn merge(&self, mut open: Open, between: &Path, out: &Path) -> Result<Exit> {
+		let Some(wish) = open.record.wish.clone() else { return Ok(Exit::Failed) };
+		let label = open.record.label();
+		self.output.resume_with(format!("dgcs task fetch {label} --out {}", out.display()));
+		let merge = wish.merge(between.join(SOLUTION));
+		let mut step = match &open.record.merge {
+			Some(name) => self.tasks.open(name)?,
+			None => {
+				let step = begin(&self.tasks, &self.chain, &self.account.id(), &merge)?;
+				open.update(|record| record.merge = Some(step.record.name.clone()))?;
+				step
+			},
+		};
+		if step.record.task().is_none() {
+			let plan = Plan::of(merge, &self.chain, &self.account).await?;
+			plan.check(&self.account)?;
+			self.prepare(&plan.survey, &mut step).await?;
+			step.update(|record| record.out = Some(out.into()))?;
+			self.submit(&mut step).await?;
+		}
+		self.hold(&mut step).await?;
+		drop(open);
+		self.finish(step, out).await
+	}
+}
+
+async fn follow(chain: &Chain, open: &mut Open, output: &Output) -> Result<Ledger> {
+	let Some(task) = open.record.task() else {
+		return Err(Error::NotSubmitted { name: open.record.name.clone() }.into());
+	};
+	check_chain(chain, &open.record)?;
+	let mut ledger = Ledger::read(&open.work_chain(), task)?;
+	watch_task(chain, task, open, &mut ledger, &output.tell()).await?;
+	Ok(ledger)
+}
+
+fn check_chain(chain: &Chain, record: &Record) -> Result<()> {
+	let (expected, found) = (record.genesis, chain.genesis());
+	if expected == found {
+		return Ok(());
+	}
+	Err(Error::OtherChain { name: record.name.clone(), expected, found }.into())
+}
+
+/// Says what came of a task.
+fn solved(record: &Record, ledger: &Ledger, fetched: &Fetched, output: &Output) -> Exit {
+	let Some(content) = &record.content else { return Exit::Failed };
+	let summary = summarize(ledger, &content.spec);
+	let exit = if fetched.gaps.is_empty() { Exit::Done } else { Exit::InPart };
+	output.result(
+		|| {
+			let mut text = format!("{} bytes in {}", fetched.bytes, fetched.folder.display());
+			for (subtask, reason) in fetched.gaps.iter().take(20) {
+				text += &format!("\nsubtask {subtask}: {reason}");
+			}
+			if fetched.gaps.len() > 20 {
+				text += &format!("\n… and {} more", fetched.gaps.len() - 20);
+			}
+			let workers = summary.workers.values().filter(|worker| worker.ranges > 0).count();
+			format!(
+				"{text}\nComputed by {workers} workers: see `dgcs task show {}`",
+				record.label()
+			)
+		},
+		|| {
+			let gap =
+				|(subtask, reason): &(u32, String)| json!({"subtask": subtask, "reason": reason});
+			json!({
+				"event": "done", "task": record.task(), "out": fetched.folder, "bytes": fetched.bytes,
+				"gaps": fetched.gaps.iter().map(gap).collect::<Vec<_>>(), "exit": exit as u8,
+			})
+		},
+	);
+	exit
+}
+
+async fn prepare(args: PrepareArgs, output: &Output) -> Result<Exit> {
+	output.resume_with("the same command");
+	let folders = Folders::of(&args.common)?;
+	let account = account(&args.signer, &args.chain, &folders, output)?;
+	let chain = connect(&args.chain).await?;
+	let plan = Plan::make(&args.wish, &chain, &account).await?;
+	plan.show(output);
+	let store = open_store(&args.store, &folders).await?;
+	let desk = Desk { chain, account, store, tasks: folders.tasks(), output };
+	let mut open = begin(&desk.tasks, &desk.chain, &desk.account.id(), &plan.wish)?;
+	desk.prepare(&plan.survey, &mut open).await?;
+	desk.store.shutdown().await?;
+	let name = open.record.name.clone();
+	let Some(content) = &open.record.content else {
+		return Err(Error::NotPrepared { name }.into());
+	};
+	let call = submission(&content.spec).to_hex();
+	output.result(
+		|| {
+			format!(
+				"Task {name}, manifest {}\nSubmit it by `dgcs task submit {name}`, or sign this call in \
+				 polkadot.js (Developer, Extrinsics, Decode), and then `dgcs task watch NUMBER`:\n{call}",
+				display(&content.spec.manifest)
+			)
+		},
+		|| {
+			let mut object = render::record_object(&open.record);
+			object["event"] = "call".into();
+			object["call"] = call.clone().into();
+			object
+		},
+	);
+	Ok(Exit::Done)
+}
+
+async fn submit(args: SubmitArgs, output: &Output) -> Result<Exit> {
+	let folders = Folders::of(&args.common)?;
+	let tasks = folders.tasks();
+	let mut open = tasks.open(&args.task)?;
+	if let Some(task) = open.record.task() {
+		return Err(Error::Submitted { name: open.record.name.clone(), task }.into());
+	}
+	let Some(content) = open.record.content.clone() else {
+		return Err(Error::NotPrepared { name: open.record.name.clone() }.into());
+	};
+	output.resume_with(format!("dgcs task submit {}", args.task));
+	let account = account(&args.signer, &args.chain, &folders, output)?;
+	let chain = connect(&args.chain).await?;
+	check_chain(&chain, &open.record)?;
+	if account.id() != open.record.owner {
+		return Err(CommandError::Usage(format!(
+			"the task {} is encrypted with the secret of {}: give --account that one, not {}",
+			open.record.name,
+			open.record.owner,
+			account.address()
+		)));
+	}
+	// What was sent before is paid already, or is looked for.
+	if open.record.submission == Submission::None {
+		let quoted = quote(&chain, &account.id(), content.spec.clone()).await?;
+		output.result(
+			|| render::quote(&quoted, None, content.input_len),
+			|| render::quote_object(&quoted, None, content.input_len),
+		);
+		if !output.is_json() {
+			quoted.warnings().iter().for_each(|warning| output.warn(warning));
+		}
+		quoted.check(&account.id(), 0)?;
+		let question = format!("Hold {} for this task?", show(quoted.needed()));
+		confirm(&question, args.yes, output)?;
+	}
+	let store = open_store(&args.store, &folders).await?;
+	let desk = Desk { chain, account, store, tasks, output };
+	desk.connect_store().await;
+	let task = desk.submit(&mut open).await?;
+	desk.hold(&mut open).await?;
+	desk.store.shutdown().await?;
+	output.note(&format!("Follow it by `dgcs task watch {task}`"));
+	Ok(Exit::Done)
+}
+
+fn list(args: &ListArgs, output: &Output) -> Result<Exit> {
+	let (records, wrong) = Folders::of(&args.common)?.tasks().list()?;
+	output.result(
+		|| render::list(&records),
+		|| json!({"tasks": records.iter().map(render::record_object).collect::<Vec<_>>()}),
+	);
+	wrong.iter().for_each(|error| output.warn(&error.to_string()));
+	Ok(Exit::Done)
+}
+
+/// The number of a task, if that is how it is named. Local names have eight digits.
+fn number(text: &str) -> Option<TaskId> {
+	let digits = text.len() < 8 && text.bytes().all(|byte| byte.is_ascii_digit());
+	let number = text.strip_prefix('#').or(digits.then_some(text))?;
+	number.parse().ok().map(TaskId)
+}
+
+/// The record of a task by its name or number.
+fn known(tasks: &Tasks, chain: &Chain, text: &str) -> Result<Option<Record>> {
+	Ok(match number(text) {
+		Some(task) => tasks.find(chain.genesis(), task)?,
+		None => Some(tasks.get(text)?),
+	})
+}
+
+async fn show_task(args: &ShowArgs, output: &Output) -> Result<Exit> {
+	let tasks = Folders::of(&args.common)?.tasks();
+	let chain = connect(&args.chain).await?;
+	let Some(record) = known(&tasks, &chain, &args.task)? else {
+		return show_foreign(&chain, &args.task, output).await;
+	};
+	check_chain(&chain, &record)?;
+	let (mut stage, mut votes) = (None, Vec::new());
+	let mut ledger =
+		Ledger::read(&tasks.work_chain(&record.name), record.task().unwrap_or_default())?;
+	if let Some(task) = record.task() {
+		// Another dgcs may be at it, and keeps the verdicts itself.
+		if let Ok(mut open) = tasks.open(&record.name) {
+			let found = look(&chain, task, &open, &mut ledger).await?;
+			if let (Stage::Ended(settlement), None) = (&found, &open.record.settlement) {
+				let settlement = settlement.clone();
+				open.update(|record| record.settlement = Some(settlement))?;
+			}
+			stage = Some(found);
+		}
+		votes = chain.at_best().await?.votes_of_task(task).await?;
+	}
+	let record = tasks.get(&record.name)?;
+	let summary = match &record.content {
+		Some(content) => summarize(&ledger, &content.spec),
+		None => crate::Summary::default(),
+	};
+	let shown = Shown { record: &record, stage: stage.as_ref(), summary: &summary, votes: &votes };
+	output.result(|| render::task(&shown, args.all), || render::task_object(&shown));
+	Ok(Exit::Done)
+}
+
+/// A task that this machine does not know: what the chain says of it, without taking it up.
+async fn show_foreign(chain: &Chain, text: &str, output: &Output) -> Result<Exit> {
+	let task = number(text).unwrap_or_default();
+	let at = chain.at_finalized().await?;
+	let info = at.task(task).await?.ok_or(Error::UnknownTask { task })?;
+	let folder = tempfile::tempdir().map_err(crate::error::at("the folder for temporary files"))?;
+	let scratch = Tasks::new(folder.path());
+	let owner = match &info {
+		TaskInfo::Live(view) => view.owner.clone(),
+		TaskInfo::Settled(settlement) => settlement.owner.clone(),
+	};
+	let nonce = dgcs_content::TaskNonce([0; 32]);
+	let mut record = Record::new(chain.genesis(), owner, nonce);
+	record.submission = Submission::Done { task, block: 1 };
+	let mut votes = Vec::new();
+	if let TaskInfo::Live(view) = &info {
+		let (spec, program) = (view.spec.clone(), view.spec.manifest);
+		let content = crate::record::Content { spec, program, input_len: 0, shards: 0 };
+		record.content = Some(content);
+		votes = at.votes_of_task(task).await?;
+	}
+	let open = scratch.create(record)?;
+	let mut ledger = Ledger::read(&open.work_chain(), task)?;
+	let stage = match info {
+		TaskInfo::Live(_) => look(chain, task, &open, &mut ledger).await?,
+		TaskInfo::Settled(settlement) => Stage::Ended(settlement),
+	};
+	let summary = match &open.record.content {
+		Some(content) => summarize(&ledger, &content.spec),
+		None => crate::Summary::default(),
+	};
+	let record = &open.record;
+	let shown = Shown { record, stage: Some(&stage), summary: &summary, votes: &votes };
+	output.result(|| render::task(&shown, false), || render::task_object(&shown));
+	Ok(Exit::Done)
+}
+
+async fn watch(args: WatchArgs, output: &Output) -> Result<Exit> {
+	output.resume_with(format!("dgcs task watch {}", args.task));
+	let folders = Folders::of(&args.common)?;
+	let tasks = folders.tasks();
+	let chain = connect(&args.chain).await?;
+	let record = known(&tasks, &chain, &args.task)?;
+	// A task that masternodes hold needs neither the account nor the store.
+	let held = record.as_ref().is_some_and(|record| record.held || record.settlement.is_some());
+	let (open, ledger) = match record.filter(|_| held) {
+		Some(record) => {
+			let mut open = tasks.open(&record.name)?;
+			let ledger = follow(&chain, &mut open, output).await?;
+			(open, ledger)
+		},
+		None => {
+			let account = account(&args.signer, &args.chain, &folders, output)?;
+			let store = open_store(&args.store, &folders).await?;
+			let desk = Desk { chain: chain.clone(), account, store, tasks, output };
+			let mut open = desk.take_up(&args.task).await?;
+			desk.hold(&mut open).await?;
+			let ledger = desk.watch(&mut open).await?;
+			desk.store.shutdown().await?;
+			(open, ledger)
+		},
+	};
+	let Some(content) = &open.record.content else { return Ok(Exit::Done) };
+	let summary = summarize(&ledger, &content.spec);
+	let stage = open.record.settlement.clone().map(Stage::Ended);
+	let shown =
+		Shown { record: &open.record, stage: stage.as_ref(), summary: &summary, votes: &[] };
+	output.result(|| render::task(&shown, false), || render::task_object(&shown));
+	let label = open.record.label();
+	output.note(&format!("Fetch the solution by `dgcs task fetch {label} --out FOLDER`"));
+	let all = summary.agreed == content.spec.subtasks;
+	Ok(if all { Exit::Done } else { Exit::InPart })
+}
+
+impl Desk<'_> {
+	/// The task with this name or number, which may be unknown here.
+	async fn take_up(&self, text: &str) -> Result<Open> {
+		match known(&self.tasks, &self.chain, text)? {
+			Some(record) => {
+				check_chain(&self.chain, &record)?;
+				Ok(self.tasks.open(&record.name)?)
+			},
+			None => {
+				let task = number(text).unwrap_or_default();
+				let owner = self.account.id();
+				let open = adopt(&self.chain, &owner, &self.store, &self.tasks, task).await?;
+				Ok(open)
+			},
+		}
+	}
+}
+
+async fn fetch(args: FetchArgs, output: &Output) -> Result<Exit> {
+	output.resume_with(format!("dgcs task fetch {}", args.task));
+	let folders = Folders::of(&args.common)?;
+	let account = account(&args.signer, &args.chain, &folders, output)?;
+	let chain = connect(&args.chain).await?;
+	let store = open_store(&args.store, &folders).await?;
+	let desk = Desk { chain, account, store, tasks: folders.tasks(), output };
+	let exit = fetch_at(&desk, &args).await;
+	desk.store.shutdown().await?;
+	exit
+}
+
+async fn fetch_at(desk: &Desk<'_>, args: &FetchArgs) -> Result<Exit> {
+	let open = desk.take_up(&args.task).await?;
+	let Some(task) = open.record.task() else {
+		return Err(Error::NotSubmitted { name: open.record.name.clone() }.into());
+	};
+	if open.record.owner != desk.account.id() {
+		let (owner, account) = (open.record.owner.to_string(), desk.account.address());
+		return Err(Error::OtherOwner { task, owner, account }.into());
+	}
+	let out = args.out.clone().or_else(|| open.record.out.clone()).ok_or_else(|| {
+		CommandError::Usage("where to? Give --out a folder that is empty or does not exist".into())
+	})?;
+	let out = std::path::absolute(&out).map_err(crate::error::at(&out))?;
+	let mut ledger = Ledger::read(&open.work_chain(), task)?;
+	if let Stage::Live(view) = look(&desk.chain, task, &open, &mut ledger).await? {
+		return Err(Error::NotEnded { task, open: view.open_subtasks }.into());
+	}
+	let wish = open.record.wish.as_ref();
+	let step = open.record.merge.is_none() && wish.is_some_and(|wish| wish.join == JoinBy::Merge);
+	if step {
+		confirm("Hold the price of the merge step?", args.yes, desk.output)?;
+	}
+	desk.finish(open, &out).await
+}
+
+async fn cancel(args: CancelArgs, output: &Output) -> Result<Exit> {
+	let folders = Folders::of(&args.common)?;
+	let account = account(&args.signer, &args.chain, &folders, output)?;
+	let chain = connect(&args.chain).await?;
+	let task = match known(&folders.tasks(), &chain, &args.task)? {
+		Some(record) => {
+			let name = record.name.clone();
+			record.task().ok_or(Error::NotSubmitted { name })?
+		},
+		None => number(&args.task).unwrap_or_default(),
+	};
+	let cancel = call::tasks::cancel(task);
+	let fee = fee(&chain, &account.id(), &cancel).await?;
+	confirm(&format!("Cancel task {task} for a fee of {}?", show(fee)), args.yes, output)?;
+	let included = Sender::new(chain, account).send_and_finalize(&cancel).await?;
+	let event: Cancelled = included.event()?;
+	output.result(
+		|| {
+			format!(
+				"Task {task} is cancelled: {} subtasks are not computed any more. What was begun is still \
+				 decided and paid",
+				event.withdrawn
+			)
+		},
+		|| json!({"event": "cancelled", "task": task, "withdrawn": event.withdrawn}),
+	);
+	Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn tasks_are_named_by_number_or_name() {
+		assert_eq!(number("7"), Some(TaskId(7)));
+		assert_eq!(number("0"), Some(TaskId(0)));
+		assert_eq!(number("#12345678"), Some(TaskId(12_345_678)));
+		assert_eq!(
+			number("12345678"),
+			None,
+			"a local name has eight digits, which may all be decimal"
+		);
+		for name in ["", "#", "-1", "0a1b2c3d", "7 ", "#x"] {
+			assert_eq!(number(name), None, "{name}");
+		}
+	}
+}

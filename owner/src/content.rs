@@ -1,0 +1,197 @@
+//! The content of a task in its owner's store: made, kept, given out, let go.
+
+use std::{fs::File, io::Read, path::Path};
+
+use dgcs_client::{Account, AccountId, Chain};
+use dgcs_content::{
+	prepare as write_content, put_blob, Blob, Manifest, Plan, TaskNonce, DEFAULT_SHARD_SIZE,
+	MAX_MANIFEST,
+};
+use dgcs_primitives::ContentId;
+use dgcs_sandbox::{check, MAX_PROGRAM_BYTES};
+use dgcs_store::Store;
+
+use crate::{
+	error::{at, Error, Result},
+	network::Network,
+	progress::{Progress, Tell},
+	record::{Content, Open, Record, Stamp, Submission, Tasks},
+	survey::{self, Survey},
+	wish::{Outline, Wish},
+};
+
+/// Reads a program, and checks that it runs in every sandbox.
+pub fn read_program(path: &Path) -> Result<Vec<u8>> {
+	let mut program = Vec::new();
+	// One byte more than allowed is refused as well as a gigabyte.
+	let limit = MAX_PROGRAM_BYTES as u64 + 1;
+	File::open(path)
+		.and_then(|file| file.take(limit).read_to_end(&mut program))
+		.map_err(at(path))?;
+	check(&program).map_err(|source| Error::Program { path: path.into(), source })?;
+	Ok(program)
+}
+
+/// Runs what may take long and waits for files and the store.
+pub(crate) async fn blocking<T: Send + 'static>(
+	work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+	let work = tokio::task::spawn_blocking(work);
+	work.await.unwrap_or_else(|error| Err(Error::Broken(error.to_string())))
+}
+
+/// The task that `wish` asks for: one that an earlier run began and did not submit, if nothing about it
+/// has changed, or else a new one.
+pub fn begin(tasks: &Tasks, chain: &Chain, owner: &AccountId, wish: &Wish) -> Result<Open> {
+	let program = Stamp::of(&wish.program).map_err(at(&wish.program))?;
+	let input = wish.input.as_ref().map(|path| Stamp::of(path).map_err(at(path))).transpose()?;
+	let same = |record: &Record| {
+		record.genesis == chain.genesis()
+			&& record.owner == *owner
+			&& record.wish.as_ref() == Some(wish)
+			&& record.submission == Submission::None
+			&& (record.program, record.input) == (Some(program), input)
+	};
+	if let Some(record) = tasks.list()?.0.into_iter().rfind(same) {
+		return Ok(tasks.open(&record.name)?);
+	}
+	let mut record = Record::new(chain.genesis(), owner.clone(), TaskNonce::random());
+	record.wish = Some(wish.clone());
+	(record.program, record.input) = (Some(program), input);
+	Ok(tasks.create(record)?)
+}
+
+/// Makes the task's content of its input and puts all of it into `store`, where it is kept. Does nothing
+/// if that was done before.
+pub async fn prepare(
+	chain: &Chain,
+	account: &Account,
+	store: &Store,
+	survey: &Survey,
+	task: &mut Open,
+	tell: &Tell,
+) -> Result<()> {
+	if task.record.content.is_some() {
+		return Ok(());
+	}
+	let Some(wish) = task.record.wish.clone() else {
+		return Err(Error::NotPrepared { name: task.record.name.clone() });
+	};
+	let at = chain.at_finalized().await?;
+	let masternodes = Network::at(&at).await?.holders()?;
+	let (secret, nonce) = (account.owner_secret(), task.record.nonce());
+	let (sink, cut, range_size) =
+		(store.clone(), survey.cut, wish.terms.range_size(survey.subtasks));
+	tell.say(Progress::Reading { bytes: survey.bytes });
+	let (said, asked) = (tell.clone(), wish.clone());
+	let prepared = blocking(move || {
+		let program = put_blob(&sink, &read_program(&asked.program)?)?;
+		let plan = Plan {
+			cut,
+			join: asked.join.join(),
+			range_size,
+			shard_size: DEFAULT_SHARD_SIZE,
+			program,
+			arguments: asked.arguments.clone(),
+			environment: asked.environment.clone(),
+			masternodes,
+		};
+		let input = survey::input(&asked)?;
+		let mut progress = |bytes| said.say(Progress::Read { bytes });
+		Ok(write_content(&input, &plan, &secret, nonce, &sink, &mut progress)?)
+	})
+	.await?;
+	keep(store, &prepared.id, &prepared.manifest).await?;
+	let outline = Outline {
+		manifest: prepared.id,
+		input_root: prepared.manifest.input_root(),
+		subtasks: prepared.manifest.subtasks,
+		range_size: prepared.manifest.range_size,
+	};
+	let spec = wish.terms.spec(&outline, at.block_time()?);
+	// At most half a million: a manifest has no room for more.
+	let shards = prepared.manifest.shards.len() as u32;
+	let subtasks = spec.subtasks;
+	let (program, input_len) = (prepared.manifest.program.id, prepared.input_len);
+	task.update(|record| {
+		record.content = Some(Content { spec, program, input_len, shards });
+	})?;
+	tell.say(Progress::Prepared { name: task.record.name.clone(), subtasks, shards });
+	Ok(())
+}
+
+/// All trees that a task's content consists of, each with its length.
+pub fn roots(id: &ContentId, manifest: &Manifest) -> Vec<(ContentId, u64)> {
+	let blob = |Blob { id, len }: Blob| (id, len);
+	let mut roots = vec![(*id, MAX_MANIFEST), blob(manifest.program), blob(manifest.private)];
+	roots.extend(manifest.index.map(blob));
+	roots.extend(manifest.holders.iter().map(|holder| blob(holder.shares)));
+	roots.extend(manifest.shards.iter().map(|shard| (shard.id(), manifest.shard_size.into())));
+	roots
+}
+
+/// Keeps all content of a task in `store`.
+async fn keep(store: &Store, id: &ContentId, manifest: &Manifest) -> Result<()> {
+	for (root, len) in roots(id, manifest) {
+		store.pin(&root, len).await?;
+	}
+	Ok(())
+}
+
+/// Lets go of the content of a task that has ended. `tasks` says who else needs its program.
+pub async fn release(
+	store: &Store,
+	tasks: &Tasks,
+	task: &Record,
+	manifest: &Manifest,
+) -> Result<()> {
+	let Some(content) = &task.content else { return Ok(()) };
+	let needs = |other: &Record| {
+		other.name != task.name
+			&& other.settlement.is_none()
+			&& other.content.as_ref().is_some_and(|other| other.program == content.program)
+	};
+	let shared = tasks.list()?.0.iter().any(needs);
+	for (root, _) in roots(&content.spec.manifest, manifest) {
+		if !(shared && root == content.program) {
+			store.unpin(&root).await?;
+		}
+	}
+	Ok(())
+}
+
+/// The manifest of a prepared task, from the store or from whoever has it.
+pub async fn manifest(store: &Store, task: &Record) -> Result<Manifest> {
+	let name = task.name.clone();
+	let content = task.content.clone().ok_or(Error::NotPrepared { name })?;
+	let source = store.clone();
+	blocking(move || {
+		let manifest = Manifest::get(&source, &content.spec.manifest)?;
+		manifest.check(&content.spec)?;
+		Ok(manifest)
+	})
+	.await
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn programs_are_checked_before_anything_is_paid() {
+		let folder = tempfile::tempdir().expect("a folder");
+		let path = folder.path().join("program");
+		let refused = |bytes: &[u8]| {
+			std::fs::write(&path, bytes).expect("can be written");
+			read_program(&path).expect_err("no program").to_string()
+		};
+		assert!(refused(b"").contains("no WebAssembly"));
+		assert!(refused(b"#!/bin/sh\n").contains("wasm32-wasip1"));
+		// (module (import "env" "f" (func)))
+		let foreign = b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x02\x09\x01\x03env\x01f\0\0";
+		assert!(refused(foreign).contains("env.f"), "{}", refused(foreign));
+		assert!(refused(&vec![0; MAX_PROGRAM_BYTES + 1]).contains("33554432"));
+		let missing = read_program(&folder.path().join("none")).expect_err("no file");
+		assert!(missing.to_string().contains("none"));
+	}
+}

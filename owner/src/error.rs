@@ -1,0 +1,233 @@
+//! What can go wrong for an owner, with the value that is wrong and what to do.
+
+use std::{io, path::PathBuf};
+
+use dgcs_client::Balance;
+use dgcs_primitives::{SpecError, TaskId};
+use dgcs_sandbox::ProgramError;
+use sp_core::H256;
+
+use crate::money::show;
+
+/// The result of what an owner does.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a step of a task was not done. What was done before it is kept, and the step can be repeated.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+	/// The chain, or the way to it.
+	#[error(transparent)]
+	Chain(#[from] dgcs_client::Error),
+	/// The input, the task's content, or a result.
+	#[error(transparent)]
+	Content(#[from] dgcs_content::Error),
+	/// The store of blocks.
+	#[error(transparent)]
+	Store(#[from] dgcs_store::Error),
+	/// What is kept of tasks on this machine.
+	#[error(transparent)]
+	Record(#[from] crate::record::RecordError),
+
+	/// A program that can't be run anywhere.
+	#[error("{}: {source}", .path.display())]
+	Program {
+		/// The program.
+		path: PathBuf,
+		/// What is wrong with it.
+		source: ProgramError,
+	},
+	/// A file that can't be read or written.
+	#[error("{}: {source}; check that it exists, and that you may use it", .path.display())]
+	File {
+		/// Which one.
+		path: PathBuf,
+		/// Why.
+		source: io::Error,
+	},
+	/// An argument with which no task can be made.
+	#[error("{0}")]
+	Wish(String),
+	/// The chain would refuse the task.
+	#[error("the chain would refuse the task: {}", advice(*.reason))]
+	Refused {
+		/// Which rule it breaks.
+		reason: SpecError,
+	},
+	/// The price is beyond all money.
+	#[error("the price of the task is beyond all money there could be: offer less for a result")]
+	PriceOverflow,
+	/// The account has too little money.
+	#[error(
+		"{account} can spend {}, and the task needs {} (its price, which is held, and the fee): {} are \
+		 missing. Offer less (--reward), cut fewer subtasks, or send money to the account",
+		show(*.available), show(*.needed), show(.needed.saturating_sub(*.available))
+	)]
+	NotEnough {
+		/// The owner's address.
+		account: String,
+		/// Price and fee.
+		needed: Balance,
+		/// What can be spent.
+		available: Balance,
+	},
+	/// Nobody could share the keys.
+	#[error(
+		"no active masternode of the chain has an encryption key, so that no worker could read the \
+		 task. Wait until one has registered, or use another network"
+	)]
+	NoMasternode,
+	/// None of the masternodes' stores is connected.
+	#[error(
+		"none of the {count} masternodes' stores can be reached ({reason}): nobody could fetch the \
+		 task from here. Check the network, and go on later"
+	)]
+	NoStore {
+		/// How many masternodes there are.
+		count: usize,
+		/// What the last one said.
+		reason: String,
+	},
+	/// The task is unknown to the chain.
+	#[error(
+		"the chain knows no task {task}: it was never submitted there, or nothing of it was kept"
+	)]
+	UnknownTask {
+		/// The task.
+		task: TaskId,
+	},
+	/// The task has not been submitted.
+	#[error("the task {name} is prepared and not submitted: go on with `dgcs task submit {name}`")]
+	NotSubmitted {
+		/// Its local name.
+		name: String,
+	},
+	/// The task is on the chain already.
+	#[error("the task {name} is submitted already, as task {task}: see `dgcs task watch {task}`")]
+	Submitted {
+		/// Its local name.
+		name: String,
+		/// Its number.
+		task: TaskId,
+	},
+	/// The task's content is not complete.
+	#[error(
+		"the task {name} is not prepared to its end: go on with the same `dgcs task prepare` or `dgcs \
+		 task run` as before"
+	)]
+	NotPrepared {
+		/// Its local name.
+		name: String,
+	},
+	/// The task has no result to fetch yet.
+	#[error("task {task} has not ended: {open} subtasks are open. Watch it with `dgcs task watch {task}`")]
+	NotEnded {
+		/// The task.
+		task: TaskId,
+		/// Subtasks without a verdict.
+		open: u32,
+	},
+	/// The task belongs to somebody else.
+	#[error(
+		"task {task} is of {owner}, and the account given is {account}: give --account its owner"
+	)]
+	OtherOwner {
+		/// The task.
+		task: TaskId,
+		/// Its owner's address.
+		owner: String,
+		/// The address given.
+		account: String,
+	},
+	/// The record is of another chain.
+	#[error(
+		"the task {name} is of the chain {expected:?}, and the node is of {found:?}: give --chain a node \
+		 of the task's network"
+	)]
+	OtherChain {
+		/// Its local name.
+		name: String,
+		/// The first block of the task's chain.
+		expected: H256,
+		/// The first block of the node's chain.
+		found: H256,
+	},
+	/// The work chain is gone before it was read.
+	#[error(
+		"the verdicts of task {task} can't be read any more: it ended in block #{block}, and {reason}. \
+		 Give --chain a node that keeps old states (`--state-pruning archive`)"
+	)]
+	VerdictsGone {
+		/// The task.
+		task: TaskId,
+		/// When it ended.
+		block: u32,
+		/// What is missing.
+		reason: String,
+	},
+	/// A task of another form than this program makes.
+	#[error("the output of {0} exists and is of another task: name a new folder")]
+	Occupied(PathBuf),
+	/// The program that was read is not the same any more.
+	#[error("work on another thread broke off: {0}")]
+	Broken(String),
+}
+
+impl Error {
+	/// Whether it is about the network or a machine of it, so that trying later may help.
+	pub fn is_network(&self) -> bool {
+		match self {
+			Error::Chain(error) => {
+				error.is_temporary()
+					|| matches!(
+						error,
+						dgcs_client::Error::Unreachable { .. }
+							| dgcs_client::Error::Closed
+							| dgcs_client::Error::OtherChain { .. }
+							| dgcs_client::Error::BadUrl { .. }
+					)
+			},
+			Error::NoStore { .. } | Error::NoMasternode => true,
+			Error::Content(dgcs_content::Error::Missing(_) | dgcs_content::Error::Store { .. }) => {
+				true
+			},
+			Error::Store(error) => matches!(
+				error,
+				dgcs_store::Error::Missing(_)
+					| dgcs_store::Error::Unreachable { .. }
+					| dgcs_store::Error::Timeout { .. }
+					| dgcs_store::Error::Kubo { .. }
+			),
+			_ => false,
+		}
+	}
+}
+
+/// What to change about a specification.
+fn advice(error: SpecError) -> &'static str {
+	match error {
+		SpecError::Subtasks => {
+			"too many subtasks for the time it may run, or for any task. Cut larger pieces (--split), or \
+			 give it longer (--deadline)"
+		},
+		SpecError::RangeSize => "a range has 1 to 64 subtasks (--range)",
+		SpecError::Replicas => {
+			"replicas must be odd, at least 3, and no more than --max-replicas, which is at most 15"
+		},
+		SpecError::Reward => "the reward is below the chain's least. Offer more (--reward)",
+		SpecError::Limits => {
+			"time, fuel and memory must be above 0, and memory at most 4096 MiB (--time, --fuel, --memory)"
+		},
+		SpecError::Timeout => {
+			"a lease on one range and the vote on it don't fit in the time it may run, or that is above the \
+			 chain's limit. Change --deadline, --wait, --time or --range"
+		},
+		SpecError::Window => "the window of PPLNS is from --max-replicas to 32 (--payout)",
+		SpecError::Kind => "it has no rules for compute tasks",
+	}
+}
+
+/// Names the file that an error is about.
+pub(crate) fn at(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Error {
+	move |source| Error::File { path: path.into(), source }
+}

@@ -1,0 +1,249 @@
+//! From verdicts to a solution in a folder: results by their digests, verified, decrypted, joined.
+//!
+//! Results come in batches. After each one what is there is on the disk and noted in the record, so that
+//! an interrupted fetch goes on behind it.
+
+use std::{
+	fs::{self, File},
+	io::{self, Seek, SeekFrom, Write},
+	path::{Path, PathBuf},
+};
+
+use dgcs_content::{Gap, Join, Joined, Manifest, OwnerSecret, Private, Results, Verdict};
+use dgcs_primitives::{Outcome, TaskSpec};
+use dgcs_store::Store;
+
+use crate::{
+	content::blocking,
+	error::{at, Error, Result},
+	ledger::Ledger,
+	progress::{Progress, Tell},
+	record::{Fetched, Open},
+};
+
+/// How many subtasks are fetched between two notes in the record.
+const BATCH: u32 = 256;
+/// The most gaps that the record lists; all are counted.
+const MAX_GAPS: usize = 10_000;
+
+/// The name of a solution that is one file.
+pub const SOLUTION: &str = "result";
+/// What is not whole yet.
+const PART: &str = ".part";
+
+/// The verdicts of a task, one for each subtask: those without one are undecided.
+pub fn verdicts<Balance>(ledger: &Ledger, spec: &TaskSpec<Balance>) -> Vec<Verdict> {
+	let undecided = |subtask| Verdict { subtask, result: None };
+	let mut verdicts: Vec<Verdict> = (0..spec.subtasks).map(undecided).collect();
+	for found in ledger.chain().verdicts(spec) {
+		if let Outcome::Agreed(digest) = found.outcome {
+			if let Some(verdict) = verdicts.get_mut(found.subtask as usize) {
+				verdict.result = Some((digest, found.round));
+			}
+		}
+	}
+	verdicts
+}
+
+/// Puts the task's solution into `out`, which must be empty or not exist, or be where an earlier fetch
+/// began to put it. One file is called [`SOLUTION`].
+pub async fn fetch(
+	store: &Store,
+	secret: &OwnerSecret,
+	manifest: &Manifest,
+	ledger: &Ledger,
+	open: &mut Open,
+	out: &Path,
+	tell: &Tell,
+) -> Result<Fetched> {
+	let name = open.record.name.clone();
+	let Some(content) = open.record.content.clone() else {
+		return Err(Error::NotPrepared { name });
+	};
+	let spec = content.spec;
+	let folder = std::path::absolute(out).map_err(at(out))?;
+	let mut fetched = match open.record.fetched.take() {
+		Some(fetched) if fetched.folder == folder && is_there(&fetched) => fetched,
+		_ => {
+			claim(&folder)?;
+			Fetched { folder, next: 0, bytes: 0, gaps: Vec::new(), done: false }
+		},
+	};
+	let verdicts = verdicts(ledger, &spec);
+	tell.say(Progress::Fetching { subtasks: spec.subtasks, done: fetched.next });
+	let keys = secret.task(&manifest.nonce);
+	let source = store.clone();
+	let (from, of) = (manifest.clone(), keys.clone());
+	let private = blocking(move || Ok(Private::get(&source, &from, &of)?)).await?;
+	// A result may be as long as a subtask's memory (docs/protocol.md, "Streams").
+	let limit = u64::from(spec.limits.memory_mib) << 20;
+	while fetched.next < spec.subtasks {
+		let first = fetched.next;
+		let last = first.saturating_add(BATCH).min(spec.subtasks);
+		let batch = verdicts[first as usize..last as usize].to_vec();
+		let (source, from, of) = (store.clone(), manifest.clone(), keys.clone());
+		let (private, mut place) = (private.clone(), fetched.clone());
+		fetched = blocking(move || {
+			let results = Results::new(&source, &from, &of, limit);
+			let joined = put(&results, &private, batch, &place)?;
+			place.next = last;
+			place.bytes += joined.bytes;
+			for (subtask, gap) in joined.gaps {
+				if place.gaps.len() < MAX_GAPS {
+					place.gaps.push((subtask, describe(gap)));
+				}
+			}
+			Ok(place)
+		})
+		.await?;
+		let noted = fetched.clone();
+		open.update(|record| record.fetched = Some(noted))?;
+		tell.say(Progress::Fetched { done: fetched.next, bytes: fetched.bytes });
+	}
+	if !fetched.done {
+		if private.header.join == Join::Concatenate {
+			let (part, whole) = (part(&fetched.folder), fetched.folder.join(SOLUTION));
+			fs::rename(&part, &whole).map_err(at(&whole))?;
+		} else {
+			remove(&part(&fetched.folder))?;
+		}
+		fetched.done = true;
+	}
+	let noted = fetched.clone();
+	open.update(|record| record.fetched = Some(noted))?;
+	Ok(fetched)
+}
+
+fn part(folder: &Path) -> PathBuf {
+	folder.join(PART)
+}
+
+/// Whether what was fetched before is where it was put.
+fn is_there(fetched: &Fetched) -> bool {
+	fetched.folder.is_dir() && (fetched.next == 0 || fetched.done || part(&fetched.folder).exists())
+}
+
+/// Takes a folder that is empty, or makes it.
+fn claim(folder: &Path) -> Result<()> {
+	fs::create_dir_all(folder).map_err(at(folder))?;
+	match fs::read_dir(folder).map_err(at(folder))?.next() {
+		None => Ok(()),
+		Some(_) => Err(dgcs_content::Error::NotEmpty { path: folder.into() }.into()),
+	}
+}
+
+fn remove(path: &Path) -> Result<()> {
+	match fs::remove_dir_all(path) {
+		Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(path)(error)),
+		_ => Ok(()),
+	}
+}
+
+/// Puts one batch behind what is there.
+fn put(
+	results: &Results<'_>,
+	private: &Private,
+	batch: Vec<Verdict>,
+	place: &Fetched,
+) -> Result<Joined> {
+	let part = part(&place.folder);
+	if private.header.join == Join::Concatenate {
+		let path = part;
+		let file = File::options().create(true).truncate(false).write(true).open(&path);
+		let mut file = file.map_err(at(&path))?;
+		// What an interrupted batch has left behind is cut off.
+		let ready =
+			file.set_len(place.bytes).and_then(|()| file.seek(SeekFrom::Start(place.bytes)));
+		ready.map_err(at(&path))?;
+		let mut file = io::BufWriter::with_capacity(1 << 20, file);
+		let joined = results.concatenate(batch.into_iter(), &mut file)?;
+		let synced = file.flush().and_then(|()| file.get_ref().sync_data());
+		synced.map_err(at(&path))?;
+		return Ok(joined);
+	}
+	// The batch in a folder of its own, so that files of an interrupted one are not in the way.
+	remove(&part)?;
+	let joined = results.to_files(batch.into_iter(), private, &part)?;
+	move_all(&part, &place.folder)?;
+	Ok(joined)
+}
+
+/// Moves all files below `from` to the same places below `to`.
+fn move_all(from: &Path, to: &Path) -> Result<()> {
+	let mut left = vec![(from.to_owned(), to.to_owned())];
+	while let Some((from, to)) = left.pop() {
+		fs::create_dir_all(&to).map_err(at(&to))?;
+		for entry in fs::read_dir(&from).map_err(at(&from))? {
+			let entry = entry.map_err(at(&from))?;
+			let (source, target) = (entry.path(), to.join(entry.file_name()));
+			if entry.file_type().map_err(at(&source))?.is_dir() {
+				left.push((source, target));
+			} else {
+				fs::rename(&source, &target).map_err(at(&target))?;
+			}
+		}
+	}
+	Ok(())
+}
+
+/// Why a subtask adds nothing, or not what it should, in words.
+pub fn describe(gap: Gap) -> String {
+	match gap {
+		Gap::Undecided => "no verdict".into(),
+		Gap::Ended(ending) => ending.to_string(),
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use dgcs_primitives::Round;
+
+	use super::*;
+	use crate::{
+		ledger::tests::{entries, TASK},
+		survey::Survey,
+		wish::{Outline, Terms},
+	};
+
+	#[test]
+	fn every_subtask_has_a_verdict_or_a_gap() {
+		let folder = tempfile::tempdir().expect("a folder");
+		let mut ledger = Ledger::read(&folder.path().join("ledger"), TASK).expect("nothing there");
+		ledger.append(entries(4)).expect("linked");
+		let terms = Terms { range_size: Some(1), ..Terms::usual() };
+		let survey = Survey { cut: dgcs_content::Cut::Files, subtasks: 6, bytes: 0 };
+		let spec = terms.spec(&Outline::of(&survey, &terms), 3000);
+		let verdicts = verdicts(&ledger, &spec);
+		let shown: Vec<_> = verdicts
+			.iter()
+			.map(|verdict| (verdict.subtask, verdict.result.map(|(digest, _)| digest.0 .0[0])))
+			.collect();
+		assert_eq!(
+			shown,
+			[(0, Some(0)), (1, Some(1)), (2, None), (3, Some(3)), (4, None), (5, None)]
+		);
+		assert_eq!(verdicts[3].result.map(|(_, round)| round), Some(Round(0)));
+	}
+
+	#[test]
+	fn files_are_moved_with_their_folders() {
+		let folder = tempfile::tempdir().expect("a folder");
+		let (from, to) = (folder.path().join(".part"), folder.path().join("out"));
+		fs::create_dir_all(from.join("a/b")).expect("can be made");
+		fs::write(from.join("a/b/one"), "1").expect("writable");
+		fs::write(from.join("two"), "2").expect("writable");
+		fs::create_dir_all(&to).expect("can be made");
+		fs::write(to.join("two"), "old").expect("writable");
+		move_all(&from, &to).expect("the same disk");
+		assert_eq!(fs::read_to_string(to.join("a/b/one")).expect("moved"), "1");
+		assert_eq!(fs::read_to_string(to.join("two")).expect("moved"), "2");
+	}
+
+	#[test]
+	fn a_folder_in_use_is_not_written_to() {
+		let folder = tempfile::tempdir().expect("a folder");
+		claim(&folder.path().join("new/one")).expect("it is made");
+		let error = claim(folder.path()).expect_err("it has a folder in it");
+		assert!(error.to_string().contains("not empty"), "{error}");
+	}
+}

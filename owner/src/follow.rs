@@ -1,0 +1,251 @@
+//! Following a task on the finalised chain, and keeping its work chain before it is destroyed.
+
+use std::collections::HashMap;
+
+use dgcs_client::{
+	event::{
+		tasks::{Cancelled, Settled},
+		verdicts::Decided,
+	},
+	AccountId, At, Balance, Chain, Error as ChainError, Head,
+};
+use dgcs_primitives::{
+	api::{TaskInfo, TaskState, TaskView},
+	Settlement, TaskId, WorkBlock,
+};
+use futures::StreamExt;
+
+use crate::{
+	error::{Error, Result},
+	last::{last_block, receipts, LastError},
+	ledger::{Entry, Ledger, Receipt},
+	progress::{Progress, Tell},
+	record::Open,
+};
+
+/// Where a task is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant)] // There is one of it at a time.
+pub enum Stage {
+	/// In the queue, or being computed.
+	Live(TaskView<AccountId, Balance>),
+	/// At its end.
+	Ended(Settlement<AccountId, Balance>),
+}
+
+/// The finalised block with this number, which must exist.
+pub(crate) async fn block(chain: &Chain, number: u32) -> Result<Head, ChainError> {
+	let mut heads = chain.finalized_heads(Some(number));
+	heads.next().await.unwrap_or(Err(ChainError::Closed))
+}
+
+/// Follows the task to its end, and keeps its verdicts as they fall.
+///
+/// # Errors
+///
+/// Those of the chain when no node answers, and [`Error::VerdictsGone`] if the task ended so long ago
+/// that the node has forgotten the verdicts.
+pub async fn watch(
+	chain: &Chain,
+	task: TaskId,
+	open: &mut Open,
+	ledger: &mut Ledger,
+	tell: &Tell,
+) -> Result<Settlement<AccountId, Balance>> {
+	if let Some(settlement) = &open.record.settlement {
+		return Ok(settlement.clone());
+	}
+	loop {
+		let heads = chain.heads();
+		match look(chain, task, open, ledger).await {
+			Ok(Stage::Ended(settlement)) => {
+				open.update(|record| record.settlement = Some(settlement.clone()))?;
+				tell.say(Progress::Ended { settlement: settlement.clone() });
+				return Ok(settlement);
+			},
+			Ok(Stage::Live(view)) => say(chain, task, &view, tell).await,
+			// Another node may be behind, or late: it has a minute to find a better one.
+			Err(Error::Chain(
+				error @ (ChainError::UnknownBlock { .. } | ChainError::TimedOut { .. }),
+			)) => {
+				tell.say(Progress::Warning(error.to_string()));
+			},
+			Err(error) => return Err(error),
+		}
+		let mut now = heads;
+		while now.finalized == heads.finalized {
+			now = chain.moved(now).await?;
+		}
+	}
+}
+
+async fn say(chain: &Chain, task: TaskId, view: &TaskView<AccountId, Balance>, tell: &Tell) {
+	if view.state == TaskState::Queued {
+		let position = match chain.at_finalized().await {
+			Ok(at) => at.queue_position(task).await.ok().flatten(),
+			Err(_) => None,
+		};
+		return tell.say(Progress::Queued { position });
+	}
+	tell.say(Progress::Running {
+		open: view.open_subtasks,
+		agreed: view.agreed,
+		failed: view.failed,
+		begun: view.begun_ranges,
+		held: view.held,
+	});
+}
+
+/// Looks once where the task is as of the last finalised block, and brings the ledger up to it.
+pub async fn look(chain: &Chain, task: TaskId, open: &Open, ledger: &mut Ledger) -> Result<Stage> {
+	if let Some(settlement) = &open.record.settlement {
+		return Ok(Stage::Ended(settlement.clone()));
+	}
+	let submitted = match open.record.submission {
+		crate::record::Submission::Done { block, .. } => block,
+		_ => 0,
+	};
+	let at = chain.at_finalized().await?;
+	let end = match at.task(task).await? {
+		Some(TaskInfo::Live(view)) => {
+			if view.height != ledger.chain().height() {
+				extend(chain, &at, ledger).await?;
+			}
+			return Ok(Stage::Live(view));
+		},
+		Some(TaskInfo::Settled(settlement)) => settlement.when,
+		None if at.block().number < submitted => {
+			// The node is behind.
+			let block = format!("#{submitted}");
+			return Err(ChainError::UnknownBlock { block }.into());
+		},
+		None => find_end(chain, task, ledger, submitted, at.block().number).await?,
+	};
+	finish(chain, task, ledger, end).await.map(Stage::Ended)
+}
+
+/// The block in which a task ended of which the chain keeps nothing: the first one after whose end it was
+/// not live any more.
+async fn find_end(
+	chain: &Chain,
+	task: TaskId,
+	ledger: &Ledger,
+	submitted: u32,
+	now: u32,
+) -> Result<u32> {
+	if submitted == 0 {
+		return Err(Error::UnknownTask { task });
+	}
+	let last = ledger.chain().blocks().last().map_or(0, |block| block.when);
+	let (mut live, mut ended) = (submitted.max(last), now);
+	while ended.saturating_sub(live) > 1 {
+		let middle = live + (ended - live) / 2;
+		let at = chain.at(block(chain, middle).await?).await?;
+		match at.task(task).await {
+			Ok(Some(_)) => live = middle,
+			Ok(None) => ended = middle,
+			// The states before this one are gone, and it ended with them or later.
+			Err(ChainError::UnknownBlock { .. }) => live = middle,
+			Err(error) => return Err(error.into()),
+		}
+	}
+	Ok(ended)
+}
+
+/// Reads the rest of the work chain of a task that ended in block `end`.
+async fn finish(
+	chain: &Chain,
+	task: TaskId,
+	ledger: &mut Ledger,
+	end: u32,
+) -> Result<Settlement<AccountId, Balance>> {
+	let gone = |reason: String| Error::VerdictsGone { task, block: end, reason };
+	let last = block(chain, end).await?;
+	let events = match chain.events(last).await {
+		Err(ChainError::UnknownBlock { .. }) => {
+			return Err(gone("the node has forgotten the state of that block".into()))
+		},
+		events => events?,
+	};
+	let settled = events.find::<Settled>()?.into_iter().find(|event| event.task.0 == task);
+	let settlement = settled.ok_or_else(|| gone("that block does not say so".into()))?.settlement.0;
+	if ledger.chain().verify(&settlement.chain).is_ok() {
+		return Ok(settlement);
+	}
+	let before = chain.at(block(chain, end.saturating_sub(1)).await?).await?;
+	match extend(chain, &before, ledger).await {
+		Err(Error::Chain(ChainError::UnknownBlock { .. })) => {
+			return Err(gone("the node has forgotten the state before that block".into()))
+		},
+		result => result?,
+	}
+	let cancelled = events.find::<Cancelled>()?.into_iter().find(|event| event.task.0 == task);
+	let withdrawn = cancelled.map_or(0, |event| event.withdrawn);
+	let mut open = match before.work_chain_head(task).await? {
+		Some(head) => head.open_subtasks,
+		None => 0,
+	};
+	let mut rest: Vec<Decided> = events.find::<Decided>()?;
+	rest.retain(|decided| decided.task.0 == task && decided.index >= ledger.chain().height());
+	rest.sort_by_key(|decided| decided.index);
+	for decided in &rest {
+		let place = (ledger.chain().tip(), open, withdrawn);
+		let entry = match last_block(chain, &before, last, decided, place).await {
+			Err(LastError::Chain(error)) => return Err(error.into()),
+			Err(unclear) => return Err(gone(unclear.to_string())),
+			Ok(entry) => entry,
+		};
+		open = entry.block.open_subtasks;
+		ledger.append(vec![entry])?;
+	}
+	ledger.chain().verify(&settlement.chain).map_err(|error| gone(error.to_string()))?;
+	Ok(settlement)
+}
+
+/// Adds what the work chain has as of a block and the ledger has not.
+async fn extend(chain: &Chain, at: &At, ledger: &mut Ledger) -> Result<()> {
+	let mut whole = ledger.chain().clone();
+	if !at.extend_work_chain(&mut whole).await? {
+		return Ok(());
+	}
+	let known = ledger.chain().blocks();
+	if whole.blocks().get(..known.len()) != Some(known) {
+		ledger.reset()?;
+	}
+	let from = ledger.chain().height() as usize;
+	let mut entries = Vec::new();
+	let mut read = HashMap::new();
+	for block in &whole.blocks()[from..] {
+		let receipts = receipts_of(chain, block, &mut read).await?;
+		let entry = Entry { block: block.clone(), receipts };
+		let sound = entry.is_sound();
+		entries.push(if sound { entry } else { Entry { receipts: None, ..entry } });
+	}
+	ledger.append(entries)?;
+	Ok(())
+}
+
+/// Who did what in a block of the work chain. `None`: the node has forgotten.
+async fn receipts_of(
+	chain: &Chain,
+	work: &WorkBlock,
+	read: &mut HashMap<u32, HashMap<u32, Vec<Receipt>>>,
+) -> Result<Option<Vec<Receipt>>> {
+	if let Some(known) = read.get_mut(&work.when) {
+		return Ok(known.remove(&work.index));
+	}
+	let events = match chain.events(block(chain, work.when).await?).await {
+		Err(ChainError::UnknownBlock { .. }) => {
+			read.insert(work.when, HashMap::new());
+			return Ok(None);
+		},
+		events => events?,
+	};
+	let decided = events.find::<Decided>()?.into_iter();
+	let ours = decided.filter(|decided| decided.task.0 == work.task);
+	let mut all: HashMap<u32, Vec<Receipt>> =
+		ours.map(|decided| (decided.index, receipts(&decided))).collect();
+	let found = all.remove(&work.index);
+	read.insert(work.when, all);
+	Ok(found)
+}

@@ -1,0 +1,88 @@
+//! Until the owner may go offline: waiting for masternodes to hold what a task needs.
+
+use dgcs_client::{AccountId, Chain};
+use dgcs_content::Manifest;
+use dgcs_primitives::{api::TaskInfo, TaskId};
+use dgcs_store::Store;
+
+use crate::{
+	error::Result,
+	network::Network,
+	progress::{Progress, Tell},
+	record::Open,
+};
+
+/// How many of `holders` masternodes must hold everything before the owner may go offline: as many as it
+/// takes to rebuild a key. Fewer than that could not serve a worker, and one more may fail.
+pub fn needed(holders: usize) -> usize {
+	holders / 2 + 1
+}
+
+/// The masternodes that a manifest names.
+pub fn holders(manifest: &Manifest) -> Vec<AccountId> {
+	manifest.holders.iter().map(|holder| AccountId::new(holder.account.0)).collect()
+}
+
+/// Serves the task's content from `store` until enough masternodes say that they hold all of it, or the
+/// task has ended, which also ends their need. Says at each finalised block what they hold.
+pub async fn hold(
+	chain: &Chain,
+	store: &Store,
+	manifest: &Manifest,
+	task: TaskId,
+	open: &mut Open,
+	tell: &Tell,
+) -> Result<()> {
+	let holders = holders(manifest);
+	let needed = needed(holders.len());
+	let mut connected = false;
+	let mut warned = String::new();
+	while !open.record.held {
+		let heads = chain.heads();
+		let at = chain.at(heads.finalized).await?;
+		if !matches!(at.task(task).await?, Some(TaskInfo::Live(_))) {
+			return Ok(());
+		}
+		let network = Network::at(&at).await?;
+		if !connected {
+			match network.connect(store).await {
+				Ok(_) => connected = true,
+				Err(error) => {
+					let error = error.to_string();
+					if warned != error {
+						tell.say(Progress::Warning(error.clone()));
+						warned = error;
+					}
+				},
+			}
+		}
+		let masternodes = network.held(task, &holders).await;
+		let complete = |(_, held): &&(AccountId, Result<dgcs_client::Held, String>)| {
+			held.as_ref().is_ok_and(|held| held.complete)
+		};
+		let enough = masternodes.iter().filter(complete).count() >= needed;
+		tell.say(Progress::Holding { masternodes, needed });
+		if enough {
+			open.update(|record| record.held = true)?;
+			tell.say(Progress::Held);
+			return Ok(());
+		}
+		let mut now = heads;
+		while now.finalized == heads.finalized {
+			now = chain.moved(now).await?;
+		}
+	}
+	Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn as_many_must_hold_as_share_a_key() {
+		for (holders, expected) in [(1, 1), (2, 2), (3, 2), (4, 3), (100, 51), (255, 128)] {
+			assert_eq!(needed(holders), expected);
+		}
+	}
+}

@@ -1,0 +1,127 @@
+//! The masternodes of a chain, as an owner meets them: their stores, and what they hold.
+
+use dgcs_client::{masternode::Patience, AccountId, At, Held, Masternode as Rpc};
+use dgcs_primitives::{api::MasternodeView, EncryptionKey, TaskId};
+use dgcs_store::{Multiaddr, Store};
+use futures::future::join_all;
+use sp_core::H256;
+
+use crate::error::{Error, Result};
+
+/// To how many masternodes' stores a connection is made, highest bond first: each of them finds the
+/// others by itself.
+const MAX_STORES: usize = 16;
+
+/// Where the workers are in the chain's storage: `twox_128("Workers")`, of pallet and map alike.
+const WORKERS: &str = "1bf55d6b9732eb86723ccad1af88b985";
+
+/// A masternode.
+#[derive(Debug)]
+pub struct Masternode {
+	/// Its account.
+	pub account: AccountId,
+	/// What its shares of a task's keys are sealed to.
+	pub key: EncryptionKey,
+	/// Its RPC. An address where there can be none is kept as the reason.
+	rpc: Result<Rpc, String>,
+}
+
+/// The masternodes that are active.
+#[derive(Debug)]
+pub struct Network {
+	masternodes: Vec<Masternode>,
+}
+
+impl Network {
+	/// Those that are active as of a block and have a key, highest bond first.
+	pub async fn at(at: &At) -> Result<Self> {
+		let active = at.masternodes().await?.into_iter().filter(is_usable);
+		let masternodes = active.take(255).map(|view| {
+			let rpc = Rpc::at(&view.address, Patience::default());
+			let rpc = rpc.map_err(|error| error.to_string());
+			Masternode { account: view.account, key: view.key, rpc }
+		});
+		Ok(Network { masternodes: masternodes.collect() })
+	}
+
+	/// The masternodes.
+	pub fn masternodes(&self) -> &[Masternode] {
+		&self.masternodes
+	}
+
+	/// With whom the keys of a new task are shared.
+	pub fn holders(&self) -> Result<Vec<dgcs_content::Masternode>> {
+		if self.masternodes.is_empty() {
+			return Err(Error::NoMasternode);
+		}
+		let holder = |masternode: &Masternode| dgcs_content::Masternode {
+			account: H256(*masternode.account.as_ref()),
+			key: masternode.key,
+		};
+		Ok(self.masternodes.iter().map(holder).collect())
+	}
+
+	/// Connects `store` to the masternodes' stores, and says how many are connected. Fails if none is.
+	pub async fn connect(&self, store: &Store) -> Result<usize> {
+		let tries = self.masternodes.iter().take(MAX_STORES).map(|masternode| async move {
+			let rpc = masternode.rpc.as_ref().map_err(Clone::clone)?;
+			let addresses = rpc.store_addresses().await.map_err(|error| error.to_string())?;
+			let mut reason = format!("{} gives no address of its store", rpc.url());
+			for address in addresses {
+				let parsed: Result<Multiaddr, _> = address.parse();
+				let Ok(parsed) = parsed else {
+					reason = format!("`{address}` is no address");
+					continue;
+				};
+				match store.connect(&parsed).await {
+					Ok(()) => return Ok(()),
+					Err(error) => reason = error.to_string(),
+				}
+			}
+			Err(reason)
+		});
+		let results = join_all(tries).await;
+		let count = results.len();
+		let connected = results.iter().filter(|result| result.is_ok()).count();
+		match results.into_iter().filter_map(Result::err).next_back() {
+			_ if connected > 0 => Ok(connected),
+			reason => Err(Error::NoStore {
+				count,
+				reason: reason.unwrap_or_else(|| "there is none".into()),
+			}),
+		}
+	}
+
+	/// What each of `holders` says that it holds of a task. One that is no masternode any more has handed
+	/// over what it held, and is left out.
+	pub async fn held(
+		&self,
+		task: TaskId,
+		holders: &[AccountId],
+	) -> Vec<(AccountId, Result<Held, String>)> {
+		let asked = self.masternodes.iter().filter(|known| holders.contains(&known.account));
+		let answers = asked.map(|masternode| async move {
+			let answer = match &masternode.rpc {
+				Ok(rpc) => rpc.held(task).await.map_err(|error| error.to_string()),
+				Err(reason) => Err(reason.clone()),
+			};
+			(masternode.account.clone(), answer)
+		});
+		join_all(answers).await
+	}
+}
+
+fn is_usable(view: &MasternodeView<AccountId, dgcs_client::Balance>) -> bool {
+	view.active && !view.key.0.is_zero()
+}
+
+/// How many workers are registered, counted up to `most`.
+pub async fn count_workers(
+	chain: &dgcs_client::Chain,
+	most: u32,
+) -> Result<u32, dgcs_client::Error> {
+	let prefix = format!("0x{WORKERS}{WORKERS}");
+	let params = subxt::rpcs::rpc_params![prefix, most];
+	let keys: Vec<String> = chain.request("state_getKeysPaged", params).await?;
+	Ok(u32::try_from(keys.len()).unwrap_or(most))
+}

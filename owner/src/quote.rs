@@ -1,0 +1,141 @@
+//! What a task costs, before anything is signed.
+
+use dgcs_client::{call, fee, AccountId, Balance, Call, Chain, Funds};
+use dgcs_primitives::{api::EstimateError, Price, TaskSpec};
+
+use crate::{
+	error::{Error, Result},
+	network::count_workers,
+};
+
+/// A price, and what there is to pay it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quote {
+	/// What is asked for.
+	pub spec: TaskSpec<Balance>,
+	/// What is held when the task is submitted. What is not spent comes back.
+	pub price: Price<Balance>,
+	/// The fee of the transaction.
+	pub fee: Balance,
+	/// The owner's money.
+	pub funds: Funds,
+	/// How many workers are registered, counted up to the most replicas.
+	pub workers: u32,
+	/// Milliseconds between two blocks.
+	pub block_time: u64,
+}
+
+/// Asks the chain what a task with this specification costs `account`.
+pub async fn quote(chain: &Chain, account: &AccountId, spec: TaskSpec<Balance>) -> Result<Quote> {
+	let at = chain.at_best().await?;
+	let price = match at.estimate(&spec).await? {
+		Ok(price) => price,
+		Err(EstimateError::Invalid(reason)) => return Err(Error::Refused { reason }),
+		Err(EstimateError::Overflow) => return Err(Error::PriceOverflow),
+	};
+	Ok(Quote {
+		price,
+		fee: fee(chain, account, &submission(&spec)).await?,
+		funds: at.funds(account).await?,
+		workers: count_workers(chain, spec.max_replicas.into()).await?,
+		block_time: at.block_time()?,
+		spec,
+	})
+}
+
+/// The call that submits a task.
+pub fn submission(spec: &TaskSpec<Balance>) -> Call {
+	call::tasks::submit(spec)
+}
+
+impl Quote {
+	/// All that is needed: the price and the fee.
+	pub fn needed(&self) -> Balance {
+		self.price.total().saturating_add(self.fee)
+	}
+
+	/// Whether `account`, whose quote this is, has enough money for this and for `more`.
+	pub fn check(&self, account: &AccountId, more: Balance) -> Result<()> {
+		let needed = self.needed().saturating_add(more);
+		if self.funds.spendable >= needed {
+			return Ok(());
+		}
+		let available = self.funds.spendable;
+		Err(Error::NotEnough { account: account.to_string(), needed, available })
+	}
+
+	/// What the owner should know before it pays.
+	pub fn warnings(&self) -> Vec<String> {
+		let TaskSpec { replicas, max_replicas, queue_timeout, .. } = self.spec;
+		let waits = u64::from(queue_timeout) * self.block_time / 1000;
+		let mut warnings = Vec::new();
+		if self.workers < replicas.into() {
+			warnings.push(format!(
+				"{} workers are registered on this network, and each range needs {replicas}: the task \
+				 waits until there are more, and is given up after {waits} s with its money back",
+				self.workers
+			));
+		} else if self.workers < max_replicas.into() {
+			warnings.push(format!(
+				"{} workers are registered on this network: if they don't agree, there are not enough for \
+				 {max_replicas} replicas",
+				self.workers
+			));
+		}
+		warnings
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use dgcs_primitives::Price;
+	use proptest::prelude::*;
+	use sp_runtime::Perbill;
+
+	use super::*;
+	use crate::{
+		survey::Survey,
+		wish::{Outline, Terms},
+	};
+
+	fn quote(spendable: Balance, workers: u32, subtasks: u32, fee: Balance) -> Quote {
+		let terms = Terms::usual();
+		let survey = Survey { cut: dgcs_content::Cut::Files, subtasks, bytes: 0 };
+		let spec = terms.spec(&Outline::of(&survey, &terms), 3000);
+		Quote {
+			price: Price::of(&spec, Perbill::from_percent(5)).expect("far below all money"),
+			spec,
+			fee,
+			funds: Funds { free: spendable, held: 0, spendable },
+			workers,
+			block_time: 3000,
+		}
+	}
+
+	#[test]
+	fn too_few_workers_are_warned_of() {
+		let warned = |workers| quote(0, workers, 1, 0).warnings().join("");
+		assert!(warned(0).contains("0 workers") && warned(2).contains("86400 s"));
+		assert!(warned(3).contains("5 replicas"));
+		assert!(warned(5).is_empty());
+	}
+
+	proptest! {
+		#![proptest_config(ProptestConfig {
+			cases: 256,
+			failure_persistence: None,
+			..ProptestConfig::default()
+		})]
+
+		/// Enough is exactly price, fee and what else is to be paid; and the error says what is missing.
+		#[test]
+		fn enough_is_enough(subtasks in 1u32..10_000, fee in 0u128..1 << 40, more in 0u128..1 << 40) {
+			let account = AccountId::new([1; 32]);
+			let needed = quote(0, 3, subtasks, fee).needed() + more;
+			prop_assert!(quote(needed, 3, subtasks, fee).check(&account, more).is_ok());
+			let error = quote(needed - 1, 3, subtasks, fee).check(&account, more);
+			let error = error.expect_err("one unit is missing").to_string();
+			prop_assert!(error.contains("0.000000000001 DGC are missing"), "{}", error);
+		}
+	}
+}

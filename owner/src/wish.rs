@@ -1,0 +1,400 @@
+//! What an owner asks for, as it is written down: program, input, how to cut and to join, and the
+//! terms on which strangers compute it.
+
+use std::{fmt, path::PathBuf, str::FromStr};
+
+use dgcs_client::Balance;
+use dgcs_content::{Cut, Join};
+use dgcs_primitives::{
+	ContentCodec, ContentId, Payout, Selection, SubtaskLimits, TaskKind, TaskSpec, Visibility,
+	MAX_RANGE_SIZE,
+};
+use serde::{Deserialize, Serialize};
+use sp_core::H256;
+
+use crate::survey::Survey;
+
+/// Into how many ranges a task is divided if it has enough subtasks: twice the network's workers that
+/// one would like to see at it.
+const GOOD_RANGES: u32 = 128;
+/// What a machine of some years ago burns of fuel in a millisecond. A task's fuel follows from its time
+/// with this, so that a program that runs too long ends by fuel, on which all workers agree, before it
+/// ends by the clock, on which they may not.
+pub const FUEL_PER_MS: u64 = 500_000;
+
+/// How an input becomes subtasks. Text: `bytes`, `bytes:SIZE`, `lines`, `lines:N`, `files`, `index:N`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Split {
+	/// Pieces of so many bytes. `None`: as many as suits the length.
+	Bytes(Option<u64>),
+	/// Pieces of so many lines. `None`: as many as suits the length.
+	Lines(Option<u64>),
+	/// Each file of a folder.
+	Files,
+	/// So many subtasks, each of which sees the whole input and its own number.
+	Index(u32),
+}
+
+impl FromStr for Split {
+	type Err = String;
+
+	fn from_str(text: &str) -> Result<Self, String> {
+		let expected = "expected bytes, bytes:SIZE, lines, lines:N, files or index:N";
+		let (kind, count) = match text.split_once(':') {
+			Some((kind, count)) => (kind, Some(count)),
+			None => (text, None),
+		};
+		match (kind, count) {
+			("bytes", count) => count.map(size).transpose().map(Split::Bytes),
+			("lines", count) => count.map(number).transpose().map(Split::Lines),
+			("files", None) => Ok(Split::Files),
+			("index", Some(count)) => {
+				let count = number(count)?;
+				u32::try_from(count).map(Split::Index).map_err(|_| format!("{count} is too many"))
+			},
+			("index", None) => Err("how many? Give index:N, or --count N beside it".into()),
+			_ => Err(format!("`{text}` is no way to cut an input: {expected}")),
+		}
+	}
+}
+
+impl fmt::Display for Split {
+	fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+		match self {
+			Split::Bytes(None) => f.write_str("bytes"),
+			Split::Bytes(Some(size)) => write!(f, "bytes:{size}"),
+			Split::Lines(None) => f.write_str("lines"),
+			Split::Lines(Some(lines)) => write!(f, "lines:{lines}"),
+			Split::Files => f.write_str("files"),
+			Split::Index(count) => write!(f, "index:{count}"),
+		}
+	}
+}
+
+impl TryFrom<String> for Split {
+	type Error = String;
+
+	fn try_from(text: String) -> Result<Self, String> {
+		text.parse()
+	}
+}
+
+impl From<Split> for String {
+	fn from(split: Split) -> String {
+		split.to_string()
+	}
+}
+
+fn number(text: &str) -> Result<u64, String> {
+	match text.parse() {
+		Ok(0) => Err("0 makes no piece: give a number above 0".into()),
+		Ok(number) => Ok(number),
+		Err(_) => Err(format!("`{text}` is no number")),
+	}
+}
+
+/// Reads a number of bytes, such as `4096`, `64K`, `8M` or `1G`, by powers of 1024.
+pub fn size(text: &str) -> Result<u64, String> {
+	let text = text.strip_suffix("iB").unwrap_or(text);
+	let (digits, factor) = match text.char_indices().last() {
+		Some((place, 'K' | 'k')) => (&text[..place], 1 << 10),
+		Some((place, 'M' | 'm')) => (&text[..place], 1 << 20),
+		Some((place, 'G' | 'g')) => (&text[..place], 1 << 30),
+		_ => (text, 1),
+	};
+	number(digits)?.checked_mul(factor).ok_or_else(|| format!("`{text}` is too much"))
+}
+
+/// How the results become a solution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum JoinBy {
+	/// In one file, in the order of the subtasks.
+	Concat,
+	/// Each as a file.
+	Files,
+	/// By the program itself, in a second task with one subtask, whose input is all results in one file
+	/// and whose first argument is `merge`.
+	Merge,
+}
+
+impl JoinBy {
+	/// How the results of this very task are joined.
+	pub fn join(self) -> Join {
+		match self {
+			JoinBy::Files => Join::Files,
+			JoinBy::Concat | JoinBy::Merge => Join::Concatenate,
+		}
+	}
+}
+
+/// On which terms strangers compute a task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Terms {
+	/// How many workers compute each range. Odd, at least 3.
+	pub replicas: u8,
+	/// How many may at the most.
+	pub max_replicas: u8,
+	/// What one result earns that agrees with the verdict, in the smallest unit.
+	pub reward: Balance,
+	/// What a subtask may use.
+	pub limits: SubtaskLimits,
+	/// How many subtasks are leased together. `None`: as many as suits their number.
+	pub range_size: Option<u32>,
+	/// How long the task may wait for its first lease, in seconds.
+	pub wait: u64,
+	/// How long it may take from then on, in seconds.
+	pub deadline: u64,
+	/// Which workers may be drawn.
+	pub selection: Selection,
+	/// How rewards are shared.
+	pub payout: Payout,
+	/// Who may add money.
+	pub visibility: Visibility,
+	/// Whether the chain keeps the record of the task's end.
+	pub keep: bool,
+}
+
+impl Terms {
+	/// Good terms for a task of which nothing is known: three workers for each range and up to five, a
+	/// thousandth of a DGC for a result, a minute and 256 MiB for a subtask, a day to wait and a day to
+	/// run.
+	pub fn usual() -> Self {
+		let time_ms = 60_000;
+		Terms {
+			replicas: 3,
+			max_replicas: 5,
+			reward: crate::money::DGC / 1000,
+			limits: SubtaskLimits {
+				time_ms,
+				memory_mib: 256,
+				fuel: u64::from(time_ms) * FUEL_PER_MS,
+			},
+			range_size: None,
+			wait: 24 * 60 * 60,
+			deadline: 24 * 60 * 60,
+			selection: Selection::Any,
+			payout: Payout::Pps,
+			visibility: Visibility::Private,
+			keep: true,
+		}
+	}
+
+	/// How many of `subtasks` are leased together.
+	pub fn range_size(&self, subtasks: u32) -> u32 {
+		let good = subtasks.div_ceil(GOOD_RANGES).clamp(1, MAX_RANGE_SIZE);
+		self.range_size.unwrap_or(good)
+	}
+
+	/// The specification of a task with this content on these terms. `block_time` is the chain's, in
+	/// milliseconds.
+	pub fn spec(&self, content: &Outline, block_time: u64) -> TaskSpec<Balance> {
+		let blocks = |seconds: u64| {
+			let blocks = seconds.saturating_mul(1000).div_ceil(block_time.max(1));
+			u32::try_from(blocks).unwrap_or(u32::MAX)
+		};
+		TaskSpec {
+			kind: TaskKind::Compute,
+			manifest: content.manifest,
+			input_root: content.input_root,
+			subtasks: content.subtasks,
+			range_size: content.range_size,
+			replicas: self.replicas,
+			max_replicas: self.max_replicas,
+			reward: self.reward,
+			limits: self.limits,
+			queue_timeout: blocks(self.wait),
+			run_timeout: blocks(self.deadline),
+			selection: self.selection,
+			payout: self.payout,
+			visibility: self.visibility,
+			keep_solution: self.keep,
+		}
+	}
+}
+
+/// What a specification says about a task's content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outline {
+	/// The manifest's name.
+	pub manifest: ContentId,
+	/// The Merkle root over the shards.
+	pub input_root: H256,
+	/// How many subtasks.
+	pub subtasks: u32,
+	/// How many of them are leased together.
+	pub range_size: u32,
+}
+
+impl Outline {
+	/// That of a task that is not prepared yet: what matters for its price is right.
+	pub fn of(survey: &Survey, terms: &Terms) -> Self {
+		Outline {
+			manifest: ContentId { codec: ContentCodec::Raw, digest: H256::zero() },
+			input_root: H256::zero(),
+			subtasks: survey.subtasks,
+			range_size: terms.range_size(survey.subtasks),
+		}
+	}
+}
+
+/// All that an owner asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Wish {
+	/// The WASI program.
+	pub program: PathBuf,
+	/// The file or folder that it computes on. `None`: nothing but each subtask's number.
+	pub input: Option<PathBuf>,
+	/// How the input becomes subtasks.
+	pub split: Split,
+	/// How the results become a solution.
+	pub join: JoinBy,
+	/// The program's arguments.
+	pub arguments: Vec<String>,
+	/// The program's environment.
+	pub environment: Vec<(String, String)>,
+	/// On which terms.
+	pub terms: Terms,
+}
+
+impl Wish {
+	/// The wish for the task that merges this one's results, which are in the file `results`.
+	pub fn merge(&self, results: PathBuf) -> Self {
+		let mut arguments = vec!["merge".to_owned()];
+		arguments.extend(self.arguments.iter().cloned());
+		Wish {
+			input: Some(results),
+			split: Split::Index(1),
+			join: JoinBy::Concat,
+			arguments,
+			..self.clone()
+		}
+	}
+}
+
+/// How a cut is written in a wish.
+impl From<Cut> for Split {
+	fn from(cut: Cut) -> Self {
+		match cut {
+			Cut::Bytes(bytes) => Split::Bytes(Some(bytes)),
+			Cut::Lines(lines) => Split::Lines(Some(lines)),
+			Cut::Files => Split::Files,
+			Cut::Index(count) => Split::Index(count),
+		}
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use dgcs_primitives::Price;
+	use proptest::prelude::*;
+	use sp_runtime::Perbill;
+
+	use super::*;
+
+	#[test]
+	fn splits_are_read_and_shown() {
+		for (text, split, shown) in [
+			("bytes", Split::Bytes(None), "bytes"),
+			("bytes:100", Split::Bytes(Some(100)), "bytes:100"),
+			("bytes:64K", Split::Bytes(Some(65_536)), "bytes:65536"),
+			("bytes:8MiB", Split::Bytes(Some(8 << 20)), "bytes:8388608"),
+			("lines", Split::Lines(None), "lines"),
+			("lines:7", Split::Lines(Some(7)), "lines:7"),
+			("files", Split::Files, "files"),
+			("index:24", Split::Index(24), "index:24"),
+		] {
+			assert_eq!(text.parse(), Ok(split), "{text}");
+			assert_eq!(split.to_string(), shown);
+			assert_eq!(shown.parse(), Ok(split));
+		}
+	}
+
+	#[test]
+	fn what_is_no_split_is_refused() {
+		for text in [
+			"",
+			":",
+			"words",
+			"bytes:",
+			"bytes:0",
+			"bytes:1T",
+			"bytes:-1",
+			"lines:0",
+			"lines:1.5",
+			"files:3",
+			"index",
+			"index:0",
+			"index:5000000000",
+			"bytes:99999999999G",
+			"lines:é",
+			"bytes:é",
+		] {
+			assert!(text.parse::<Split>().is_err(), "{text}");
+		}
+	}
+
+	#[test]
+	fn ranges_suit_the_number_of_subtasks() {
+		let mut terms = Terms::usual();
+		for (subtasks, size) in [(1, 1), (128, 1), (129, 2), (1000, 8), (8192, 64), (1 << 24, 64)] {
+			assert_eq!(terms.range_size(subtasks), size, "{subtasks}");
+		}
+		terms.range_size = Some(5);
+		assert_eq!(terms.range_size(1000), 5);
+	}
+
+	#[test]
+	fn a_merge_is_one_subtask_over_all_results() {
+		let wish = Wish {
+			program: "count.wasm".into(),
+			input: Some("text".into()),
+			split: Split::Lines(Some(5)),
+			join: JoinBy::Merge,
+			arguments: vec!["-i".into()],
+			environment: vec![],
+			terms: Terms::usual(),
+		};
+		let merge = wish.merge("results".into());
+		assert_eq!(merge.split, Split::Index(1));
+		assert_eq!(merge.arguments, ["merge", "-i"]);
+		assert_eq!((merge.join, merge.program), (JoinBy::Concat, wish.program));
+		assert_eq!(merge.input, Some("results".into()));
+	}
+
+	proptest! {
+		#![proptest_config(ProptestConfig {
+			cases: 256,
+			failure_persistence: None,
+			..ProptestConfig::default()
+		})]
+
+		/// The specification keeps its own rules, times are rounded up and never down, and its price
+		/// is that of the chain's arithmetic.
+		#[test]
+		fn specifications_follow_the_terms(
+			subtasks in 1u32..=1 << 24, extra in 0u8..6, reward in 1u128..1 << 64,
+			wait in 1u64..1 << 40, block_time in 1u64..10_000,
+		) {
+			let terms = Terms { max_replicas: 3 + extra, reward, wait, ..Terms::usual() };
+			let survey = Survey { cut: Cut::Lines(1), subtasks, bytes: 1 };
+			let spec = terms.spec(&Outline::of(&survey, &terms), block_time);
+			prop_assert_eq!(spec.validate(), Ok(()));
+			let waits = u64::from(spec.queue_timeout) * block_time;
+			prop_assert!(spec.queue_timeout == u32::MAX || waits >= wait * 1000);
+			let share = Perbill::from_percent(5);
+			let price = Price::of(&spec, share).expect("far below all money");
+			let most = u128::from(subtasks) * u128::from(spec.max_replicas) * reward;
+			prop_assert_eq!(price.rewards + price.reserve, most);
+			prop_assert_eq!(price.masternodes, share.mul_ceil(most));
+		}
+
+		#[test]
+		fn any_text_is_a_split_or_an_error(text in ".{0,30}") {
+			let _ = text.parse::<Split>();
+		}
+	}
+}
