@@ -187,9 +187,11 @@ impl LiveChain {
 
 async fn queue(at: &At) -> Result<Queue, Error> {
 	let tasks = api::storage().tasks();
+	let lanes = at.fetch(tasks.waiting(), ()).await?;
+	let classes = lanes.iter().flat_map(|lanes| &lanes.0);
 	Ok(Queue {
 		next_task: at.fetch(tasks.next_task_id(), ()).await?.unwrap_or_default(),
-		waiting: at.fetch(tasks.waiting(), ()).await?.unwrap_or_default(),
+		waiting: classes.fold(0, |all, classes| all | classes.0),
 	})
 }
 
