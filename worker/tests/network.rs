@@ -262,9 +262,7 @@ async fn a_task_is_computed_and_paid_though_its_owner_leaves_and_a_worker_is_kil
 	// The owner leaves as soon as the masternode has all of it.
 	let owner = Account::from_uri("//Bob").unwrap();
 	let store = Blocks::open(&on_loopback(path("owner"))).await.unwrap();
-	for address in custody.store.addresses().await.unwrap() {
-		store.connect(&address).await.unwrap();
-	}
+	store.connect(&custody.store.addresses().await.unwrap()).await.unwrap();
 	let spec = prepared(&store, folder.path(), &custody).await;
 	let before = chain.at_best().await.unwrap();
 	let submitted = send(&chain, &owner, &call::tasks::submit(&spec)).await;
