@@ -154,8 +154,8 @@ pub enum Error {
 	},
 	/// The work chain is gone before it was read.
 	#[error(
-		"the verdicts of task {task} can't be read any more: it ended in block #{block}, and {reason}. \
-		 Give --chain a node that keeps old states (`--state-pruning archive`)"
+		"the verdicts of task {task} can't be read any more: it ended in block #{block}, and {reason}. Try \
+		 again later, or give --chain a node that keeps old states (`--state-pruning archive`)"
 	)]
 	VerdictsGone {
 		/// The task.

@@ -3,11 +3,8 @@
 use std::collections::HashMap;
 
 use dgcs_client::{
-	event::{
-		tasks::{Cancelled, Settled},
-		verdicts::Decided,
-	},
-	AccountId, At, Balance, Chain, Error as ChainError, Head,
+	event::{tasks::Settled, verdicts::Decided},
+	AccountId, At, Balance, Chain, Error as ChainError, Head, WorkChain,
 };
 use dgcs_primitives::{
 	api::{TaskInfo, TaskState, TaskView},
@@ -17,8 +14,8 @@ use futures::StreamExt;
 
 use crate::{
 	error::{Error, Result},
-	last::{last_block, receipts, LastError},
 	ledger::{Entry, Ledger, Receipt},
+	network::Network,
 	progress::{Progress, Tell},
 	record::Open,
 };
@@ -61,6 +58,14 @@ pub async fn watch(
 			Ok(Stage::Ended(settlement)) => {
 				open.update(|record| record.settlement = Some(settlement.clone()))?;
 				tell.say(Progress::Ended { settlement: settlement.clone() });
+				let (read, all) = (ledger.chain().height(), settlement.chain.height);
+				if read < all {
+					tell.say(Progress::Warning(format!(
+						"{} of the task's {all} votes were decided in the block in which its time was over: \
+						 their results were paid for, and nobody can name them",
+						all - read
+					)));
+				}
 				return Ok(settlement);
 			},
 			Ok(Stage::Live(view)) => say(chain, task, &view, tell).await,
@@ -106,22 +111,29 @@ pub async fn look(chain: &Chain, task: TaskId, open: &Open, ledger: &mut Ledger)
 		_ => 0,
 	};
 	let at = chain.at_finalized().await?;
-	let end = match at.task(task).await? {
+	match at.task(task).await? {
 		Some(TaskInfo::Live(view)) => {
 			if view.height != ledger.chain().height() {
 				extend(chain, &at, ledger).await?;
 			}
-			return Ok(Stage::Live(view));
+			Ok(Stage::Live(view))
 		},
-		Some(TaskInfo::Settled(settlement)) => settlement.when,
+		Some(TaskInfo::Settled(settlement)) => {
+			complete(chain, task, ledger, &settlement).await?;
+			Ok(Stage::Ended(settlement))
+		},
 		None if at.block().number < submitted => {
 			// The node is behind.
 			let block = format!("#{submitted}");
-			return Err(ChainError::UnknownBlock { block }.into());
+			Err(ChainError::UnknownBlock { block }.into())
 		},
-		None => find_end(chain, task, ledger, submitted, at.block().number).await?,
-	};
-	finish(chain, task, ledger, end).await.map(Stage::Ended)
+		None => {
+			let end = find_end(chain, task, ledger, submitted, at.block().number).await?;
+			let settlement = settlement(chain, task, end).await?;
+			complete(chain, task, ledger, &settlement).await?;
+			Ok(Stage::Ended(settlement))
+		},
+	}
 }
 
 /// The block in which a task ended of which the chain keeps nothing: the first one after whose end it was
@@ -152,62 +164,62 @@ async fn find_end(
 	Ok(ended)
 }
 
-/// Reads the rest of the work chain of a task that ended in block `end`.
-async fn finish(
+/// How a task ended in block `end` of which the chain keeps nothing.
+async fn settlement(
 	chain: &Chain,
 	task: TaskId,
-	ledger: &mut Ledger,
 	end: u32,
 ) -> Result<Settlement<AccountId, Balance>> {
-	let gone = |reason: String| Error::VerdictsGone { task, block: end, reason };
-	let last = block(chain, end).await?;
-	let events = match chain.events(last).await {
+	let gone = |reason: &str| Error::VerdictsGone { task, block: end, reason: reason.into() };
+	let events = match chain.events(block(chain, end).await?).await {
 		Err(ChainError::UnknownBlock { .. }) => {
-			return Err(gone("the node has forgotten the state of that block".into()))
+			return Err(gone("the node has forgotten the state of that block"))
 		},
 		events => events?,
 	};
 	let settled = events.find::<Settled>()?.into_iter().find(|event| event.task.0 == task);
-	let settlement = settled.ok_or_else(|| gone("that block does not say so".into()))?.settlement.0;
-	if ledger.chain().verify(&settlement.chain).is_ok() {
-		return Ok(settlement);
-	}
-	let before = chain.at(block(chain, end.saturating_sub(1)).await?).await?;
-	match extend(chain, &before, ledger).await {
-		Err(Error::Chain(ChainError::UnknownBlock { .. })) => {
-			return Err(gone("the node has forgotten the state before that block".into()))
-		},
-		result => result?,
-	}
-	let cancelled = events.find::<Cancelled>()?.into_iter().find(|event| event.task.0 == task);
-	let withdrawn = cancelled.map_or(0, |event| event.withdrawn);
-	let mut open = match before.work_chain_head(task).await? {
-		Some(head) => head.open_subtasks,
-		None => 0,
-	};
-	let mut rest: Vec<Decided> = events.find::<Decided>()?;
-	rest.retain(|decided| decided.task.0 == task && decided.index >= ledger.chain().height());
-	rest.sort_by_key(|decided| decided.index);
-	for decided in &rest {
-		let place = (ledger.chain().tip(), open, withdrawn);
-		let entry = match last_block(chain, &before, last, decided, place).await {
-			Err(LastError::Chain(error)) => return Err(error.into()),
-			Err(unclear) => return Err(gone(unclear.to_string())),
-			Ok(entry) => entry,
-		};
-		open = entry.block.open_subtasks;
-		ledger.append(vec![entry])?;
-	}
-	ledger.chain().verify(&settlement.chain).map_err(|error| gone(error.to_string()))?;
-	Ok(settlement)
+	Ok(settled.ok_or_else(|| gone("that block does not say so"))?.settlement.0)
 }
 
-/// Adds what the work chain has as of a block and the ledger has not.
-async fn extend(chain: &Chain, at: &At, ledger: &mut Ledger) -> Result<()> {
-	let mut whole = ledger.chain().clone();
-	if !at.extend_work_chain(&mut whole).await? {
+/// Reads the rest of the work chain of a task that has ended: from the last state that had it, or from
+/// masternodes that keep it.
+async fn complete(
+	chain: &Chain,
+	task: TaskId,
+	ledger: &mut Ledger,
+	settlement: &Settlement<AccountId, Balance>,
+) -> Result<()> {
+	let record = &settlement.chain;
+	if ledger.chain().verify(record).is_ok() {
 		return Ok(());
 	}
+	// A block before its end a task has all verdicts, unless its time was over: then the very last ones
+	// may have fallen in the block that ended it, and nobody has ever seen them.
+	let last = block(chain, settlement.when.saturating_sub(1)).await?;
+	let read = async { extend(chain, &chain.at(last).await?, ledger).await };
+	match read.await {
+		Ok(true) => return Ok(()),
+		Ok(false) | Err(Error::Chain(ChainError::UnknownBlock { .. })) => {},
+		Err(error) => return Err(error),
+	}
+	match Network::at(&chain.at_finalized().await?).await?.work_chain(task, record).await {
+		Ok(kept) => take_over(chain, &kept, ledger).await,
+		Err(reason) => Err(Error::VerdictsGone { task, block: settlement.when, reason }),
+	}
+}
+
+/// Adds what the work chain has as of a block and the ledger has not. `false`: the task is not live there.
+async fn extend(chain: &Chain, at: &At, ledger: &mut Ledger) -> Result<bool> {
+	let mut whole = ledger.chain().clone();
+	if !at.extend_work_chain(&mut whole).await? {
+		return Ok(false);
+	}
+	take_over(chain, &whole, ledger).await?;
+	Ok(true)
+}
+
+/// Adds what a work chain has, which is verified, and the ledger has not.
+async fn take_over(chain: &Chain, whole: &WorkChain, ledger: &mut Ledger) -> Result<()> {
 	let known = ledger.chain().blocks();
 	if whole.blocks().get(..known.len()) != Some(known) {
 		ledger.reset()?;
@@ -243,8 +255,11 @@ async fn receipts_of(
 	};
 	let decided = events.find::<Decided>()?.into_iter();
 	let ours = decided.filter(|decided| decided.task.0 == work.task);
-	let mut all: HashMap<u32, Vec<Receipt>> =
-		ours.map(|decided| (decided.index, receipts(&decided))).collect();
+	let receipts = |decided: Decided| {
+		let receipts = decided.receipts.0.into_iter().map(|receipt| receipt.0);
+		(decided.index, receipts.collect())
+	};
+	let mut all: HashMap<u32, Vec<Receipt>> = ours.map(receipts).collect();
 	let found = all.remove(&work.index);
 	read.insert(work.when, all);
 	Ok(found)

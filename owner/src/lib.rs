@@ -7,7 +7,6 @@ mod error;
 mod fetch;
 mod follow;
 mod hold;
-mod last;
 mod ledger;
 pub mod money;
 mod network;

@@ -1,7 +1,7 @@
 //! The masternodes of a chain, as an owner meets them: their stores, and what they hold.
 
-use dgcs_client::{masternode::Patience, AccountId, At, Held, Masternode as Rpc};
-use dgcs_primitives::{api::MasternodeView, EncryptionKey, TaskId};
+use dgcs_client::{masternode::Patience, AccountId, At, Held, Masternode as Rpc, WorkChain};
+use dgcs_primitives::{api::MasternodeView, ChainRecord, EncryptionKey, TaskId};
 use dgcs_store::{Multiaddr, Store};
 use futures::future::join_all;
 use sp_core::H256;
@@ -66,19 +66,12 @@ impl Network {
 		let tries = self.masternodes.iter().take(MAX_STORES).map(|masternode| async move {
 			let rpc = masternode.rpc.as_ref().map_err(Clone::clone)?;
 			let addresses = rpc.store_addresses().await.map_err(|error| error.to_string())?;
-			let mut reason = format!("{} gives no address of its store", rpc.url());
-			for address in addresses {
-				let parsed: Result<Multiaddr, _> = address.parse();
-				let Ok(parsed) = parsed else {
-					reason = format!("`{address}` is no address");
-					continue;
-				};
-				match store.connect(&parsed).await {
-					Ok(()) => return Ok(()),
-					Err(error) => reason = error.to_string(),
-				}
+			let parsed = addresses.iter().filter_map(|address| address.parse().ok());
+			let parsed: Vec<Multiaddr> = parsed.collect();
+			if parsed.is_empty() {
+				return Err(format!("{} gives no address of its store: {addresses:?}", rpc.url()));
 			}
-			Err(reason)
+			store.connect(&parsed).await.map_err(|error| error.to_string())
 		});
 		let results = join_all(tries).await;
 		let count = results.len();
@@ -90,6 +83,26 @@ impl Network {
 				reason: reason.unwrap_or_else(|| "there is none".into()),
 			}),
 		}
+	}
+
+	/// The work chain of a task that has ended, from the first masternode that keeps it. Or why none does.
+	pub async fn work_chain(
+		&self,
+		task: TaskId,
+		record: &ChainRecord,
+	) -> Result<WorkChain, String> {
+		let mut reason = String::from("there is no masternode to ask");
+		for masternode in &self.masternodes {
+			let kept = match &masternode.rpc {
+				Ok(rpc) => rpc.work_chain(task, record).await.map_err(|error| error.to_string()),
+				Err(reason) => Err(reason.clone()),
+			};
+			match kept {
+				Ok(chain) => return Ok(chain),
+				Err(error) => reason = error,
+			}
+		}
+		Err(format!("no masternode gives its work chain ({reason})"))
 	}
 
 	/// What each of `holders` says that it holds of a task. One that is no masternode any more has handed

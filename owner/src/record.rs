@@ -451,6 +451,7 @@ mod tests {
 				join: crate::wish::JoinBy::Files,
 				arguments: vec!["\"\n".into()],
 				environment: vec![("A".into(), "1".into())],
+				merge_arguments: vec!["join".into()],
 				terms: crate::wish::Terms { reward: u128::MAX, ..crate::wish::Terms::usual() },
 			});
 		})

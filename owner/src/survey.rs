@@ -168,6 +168,7 @@ mod tests {
 			join: JoinBy::Concat,
 			arguments: vec![],
 			environment: vec![],
+			merge_arguments: vec![],
 			terms: Terms::usual(),
 		}
 	}

@@ -114,10 +114,12 @@ pub enum JoinBy {
 	Concat,
 	/// Each as a file.
 	Files,
-	/// By the program itself, in a second task with one subtask, whose input is all results in one file
-	/// and whose first argument is `merge`.
+	/// By the program itself, in a second task with one subtask, whose input is all results in one file.
 	Merge,
 }
+
+/// The argument by which a program is told to merge, if nothing else is said.
+pub const MERGE: &str = "merge";
 
 impl JoinBy {
 	/// How the results of this very task are joined.
@@ -256,6 +258,8 @@ pub struct Wish {
 	pub arguments: Vec<String>,
 	/// The program's environment.
 	pub environment: Vec<(String, String)>,
+	/// The program's arguments when it merges results.
+	pub merge_arguments: Vec<String>,
 	/// On which terms.
 	pub terms: Terms,
 }
@@ -263,13 +267,11 @@ pub struct Wish {
 impl Wish {
 	/// The wish for the task that merges this one's results, which are in the file `results`.
 	pub fn merge(&self, results: PathBuf) -> Self {
-		let mut arguments = vec!["merge".to_owned()];
-		arguments.extend(self.arguments.iter().cloned());
 		Wish {
 			input: Some(results),
 			split: Split::Index(1),
 			join: JoinBy::Concat,
-			arguments,
+			arguments: self.merge_arguments.clone(),
 			..self.clone()
 		}
 	}
@@ -356,11 +358,12 @@ mod tests {
 			join: JoinBy::Merge,
 			arguments: vec!["-i".into()],
 			environment: vec![],
+			merge_arguments: vec![MERGE.into()],
 			terms: Terms::usual(),
 		};
 		let merge = wish.merge("results".into());
 		assert_eq!(merge.split, Split::Index(1));
-		assert_eq!(merge.arguments, ["merge", "-i"]);
+		assert_eq!(merge.arguments, ["merge"]);
 		assert_eq!((merge.join, merge.program), (JoinBy::Concat, wish.program));
 		assert_eq!(merge.input, Some("results".into()));
 	}

@@ -10,13 +10,13 @@ use sp_core::H256;
 use super::exit::EXIT_CODES;
 use crate::{
 	money,
-	wish::{size, JoinBy, Split, Terms, Wish, FUEL_PER_MS},
+	wish::{size, JoinBy, Split, Terms, Wish, FUEL_PER_MS, MERGE},
 };
 
 const RUN_HELP: &str = "\
 Examples:
   dgcs task run count.wasm --input book.txt --split lines --out counts
-  dgcs task run trace.wasm --split index:120 --join files --out film -- --scene glass
+  dgcs task run pathtracer.wasm --count 48 --join merge --merge-arg join --out film
   dgcs task run count.wasm --input book.txt --split lines --join merge --out total --yes --output json
 
 A subtask's program gets its piece on standard input, writes its result to standard output, and finds its
@@ -140,7 +140,7 @@ pub enum JoinArg {
 	Concat,
 	/// Each as a file
 	Files,
-	/// By the program itself, which gets all results on standard input and `merge` as its first argument
+	/// By the program itself, which gets all results on standard input: a second, small task
 	Merge,
 }
 
@@ -213,6 +213,10 @@ pub struct WishArgs {
 	/// How the results become a solution
 	#[arg(long, value_enum, default_value = "concat")]
 	pub join: JoinArg,
+
+	/// What the program is told when it merges [default: merge]
+	#[arg(long = "merge-arg", value_name = "ARGUMENT", allow_hyphen_values = true)]
+	pub merge_arguments: Vec<String>,
 
 	/// A variable of the program's environment
 	#[arg(long = "env", value_name = "NAME=VALUE", value_parser = variable)]
@@ -316,6 +320,10 @@ impl WishArgs {
 			},
 			arguments: self.arguments.clone(),
 			environment: self.environment.clone(),
+			merge_arguments: match self.merge_arguments.as_slice() {
+				[] => vec![MERGE.into()],
+				arguments => arguments.to_vec(),
+			},
 			terms: Terms {
 				replicas: self.replicas,
 				max_replicas: self
@@ -641,6 +649,8 @@ mod tests {
 			("--input x --split bytes:1M", |w| w.split == Split::Bytes(Some(1 << 20))),
 			("--count 1 --join files", |w| w.join == JoinBy::Files),
 			("--count 1 --join merge", |w| w.join == JoinBy::Merge),
+			("--count 1 --join merge", |w| w.merge_arguments == ["merge"]),
+			("--count 1 --merge-arg join --merge-arg -v", |w| w.merge_arguments == ["join", "-v"]),
 			("--count 1 --replicas 5", |w| (w.terms.replicas, w.terms.max_replicas) == (5, 7)),
 			("--count 1 --replicas 15", |w| w.terms.max_replicas == 15),
 			("--count 1 --max-replicas 9", |w| w.terms.max_replicas == 9),

@@ -274,7 +274,7 @@ fn object(progress: &Progress) -> Option<Value> {
 		Progress::Holding { masternodes, needed } => {
 			let row = |(account, held): &(AccountId, Result<Held, String>)| match held {
 				Ok(held) => json!({
-					"account": account, "manifest": held.manifest,
+					"account": account, "complete": held.complete, "manifest": held.manifest,
 					"shardsHeld": held.shards_held, "shards": held.shards,
 				}),
 				Err(reason) => json!({"account": account, "error": reason}),
@@ -312,10 +312,10 @@ mod tests {
 	#[test]
 	fn it_is_said_what_masternodes_lack() {
 		let account = |n| AccountId::new([n; 32]);
-		let all = Held { manifest: true, shards_held: 2, shards: 2 };
+		let all = Held { complete: true, manifest: true, shards_held: 2, shards: 2 };
 		let masternodes = vec![
 			(account(1), Ok(all)),
-			(account(2), Ok(Held { shards_held: 1, ..all })),
+			(account(2), Ok(Held { complete: false, shards_held: 1, ..all })),
 			(account(3), Err("no node answers".into())),
 		];
 		let holding = Progress::Holding { masternodes, needed: 3 };
