@@ -205,10 +205,10 @@ async fn look_around(
 					continue;
 				};
 				let addresses = masternode.store_addresses().await.unwrap_or_default();
-				for address in addresses.iter().filter_map(|address| address.parse().ok()) {
-					if store.connect(&address).await.is_ok() {
-						break;
-					}
+				let addresses: Vec<Multiaddr> =
+					addresses.iter().filter_map(|address| address.parse().ok()).collect();
+				if let Err(error) = store.connect(&addresses).await {
+					log::debug!(target: LOG_TARGET, "The store of {}: {error}", each.account);
 				}
 			}
 		}
