@@ -142,8 +142,8 @@ impl Custody {
 		self.now.load(Ordering::Relaxed)
 	}
 
-	pub(crate) fn set_now(&self, now: BlockNumber) {
-		self.now.store(now, Ordering::Relaxed);
+	pub(crate) fn set_now(&self, now: BlockNumber) -> BlockNumber {
+		self.now.swap(now, Ordering::Relaxed)
 	}
 
 	/// The account, as manifests name it.

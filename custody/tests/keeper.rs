@@ -242,6 +242,22 @@ fn kept_solutions_stay_until_their_room_is_needed() {
 	assert!(held(&world, 0, next[0].id).complete);
 }
 
+/// Verdict and settlement become final at once: the verdict is in the state of one block between.
+#[test]
+fn the_last_verdict_is_read_though_the_task_has_ended() {
+	let world = World::new(1);
+	let task = world.small_task(1, 1000);
+	catch_up(&world);
+	let worker = world.network.join(&world.folder.path().join("worker"));
+	let digests = world.decide(&task, &worker, &[b"the end"]);
+	world.settle(task.id, false);
+	world.pass(5);
+	catch_up(&world);
+	assert!(world.nodes[0].shelf.is_pinned(&result_id(&digests[0])));
+	let kept = world.nodes[0].custody.work_chain(task.id, 0).expect("the disk works");
+	assert_eq!(kept.map(|(height, blocks)| (height, blocks.len())), Some((1, 1)));
+}
+
 #[test]
 fn results_that_are_too_large_are_left_out() {
 	let world = World::with_limits(1, Limits { result: 10_000, ..Limits::default() });

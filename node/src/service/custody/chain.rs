@@ -82,6 +82,11 @@ impl Chain for NodeChain {
 		Ok(At { hash: info.finalized_hash, number: info.finalized_number })
 	}
 
+	fn block(&self, number: u32) -> Result<Option<At>, ChainError> {
+		let hash = self.0.hash(number).map_err(failed)?;
+		Ok(hash.map(|hash| At { hash, number }))
+	}
+
 	fn live_tasks(&self, at: H256) -> Result<Vec<TaskId>, ChainError> {
 		let prefix = [twox_128(b"Tasks"), twox_128(b"Tasks")].concat();
 		self.ids(at, prefix)
