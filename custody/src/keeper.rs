@@ -65,7 +65,11 @@ impl Custody {
 		let before = self.set_now(at.number);
 		// Several blocks may become final at once, and a task's last verdicts are in the state of one
 		// alone.
-		let first = before.saturating_add(1).max(at.number.saturating_sub(LOOK_BACK));
+		let first = match before {
+			// Not behind what the ledger was written at, where tasks that it knows were none yet.
+			0 => at.number,
+			before => before.saturating_add(1).max(at.number.saturating_sub(LOOK_BACK)),
+		};
 		for number in first..at.number {
 			let Some(block) = self.chain.block(number)? else { continue };
 			if let Err(error) = self.read(&block) {

@@ -71,7 +71,8 @@ impl TestChain {
 		self.reads.fetch_add(1, Ordering::Relaxed);
 		let past = self.past.lock().expect("not poisoned");
 		let then = past.range(..=at.to_low_u64_be() as u32).next_back();
-		Ok(then.map_or_else(|| read(&State::default()), |(_, state)| read(state)))
+		let start = State::default();
+		Ok(read(then.map_or(&start, |(_, state)| state)))
 	}
 }
 

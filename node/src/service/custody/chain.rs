@@ -11,10 +11,8 @@ use dgcs_primitives::{
 use dgcs_runtime::{AccountId, Balance};
 use sc_client_api::{HeaderBackend, StorageKey, StorageProvider};
 use sp_api::ProvideRuntimeApi;
-use sp_core::{
-	hashing::{twox_128, twox_64},
-	H256,
-};
+use sp_core::H256;
+use sp_io::hashing::{twox_128, twox_64};
 
 use crate::service::FullClient;
 

@@ -16,14 +16,14 @@ use dgcs_content::EncryptionSecret;
 use dgcs_custody::{
 	peers::WebSockets,
 	rpc::{CustodyApiServer, CustodyRpc},
-	AccountId, Chain, Custody, Limits, Parts, Secrets, Store as _,
+	AccountId, Chain, Custody, Limits, Parts, Secrets,
 };
 use dgcs_store::{Config, Embedded, Kubo, Multiaddr};
 use futures::StreamExt;
 use jsonrpsee::RpcModule;
 use sc_client_api::BlockchainEvents;
 use sc_service::{config::KeystoreConfig, error::Error, Configuration, TaskManager};
-use sp_core::hashing::blake2_256;
+use sp_io::hashing::blake2_256;
 use tokio::sync::watch;
 
 use self::{chain::NodeChain, store::BlockingStore};
