@@ -107,7 +107,7 @@ impl Running {
 		let shares = LiveShares::new(chain.clone(), account.id(), Handle::current());
 		let sandbox = Sandbox::new(None).unwrap();
 		let executor =
-			Executor::new(store.clone(), Arc::new(shares), secret, sandbox, folder.clone(), 160);
+			Executor::new(store.clone(), Arc::new(shares), secret, sandbox, folder.clone(), 192);
 		let (sender, notes) = unbounded_channel();
 		let name = account.address();
 		let edges = Edges {
@@ -186,7 +186,7 @@ async fn register(chain: &Chain, account: &Account) {
 	let register = chain::Call::Register {
 		operator: H256(account.id().into()),
 		key: account.encryption_secret().public(),
-		capacity: Capacity { slots: 2, memory_mib: 32 },
+		capacity: Capacity { slots: 2, memory_mib: 64 },
 		kinds: Kinds(1),
 	};
 	live.send(register).await.unwrap();
