@@ -33,6 +33,8 @@ pub async fn hold(
 	open: &mut Open,
 	tell: &Tell,
 ) -> Result<()> {
+	let Some(content) = &open.record.content else { return Ok(()) };
+	let named = content.spec.manifest;
 	let holders = holders(manifest);
 	let needed = needed(holders.len());
 	let mut connected = false;
@@ -46,7 +48,13 @@ pub async fn hold(
 		let network = Network::at(&at).await?;
 		if !connected {
 			match network.connect(store).await {
-				Ok(_) => connected = true,
+				Ok(_) => {
+					connected = true;
+					// For those that are not connected. That nobody takes a note now is no reason to stop.
+					if let Err(error) = store.provide(&named).await {
+						log::debug!(target: "owner", "{error}");
+					}
+				},
 				Err(error) => {
 					let error = error.to_string();
 					if warned != error {

@@ -1,6 +1,6 @@
 //! Tables and objects: pure, from what is known to what is shown.
 
-use comfy_table::{presets::UTF8_HORIZONTAL_ONLY, CellAlignment, Table};
+use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use dgcs_client::{AccountId, Balance, RangeVote, SeatState};
 use dgcs_content::content_id::display;
 use dgcs_primitives::{
@@ -19,9 +19,13 @@ use crate::{
 /// How many ranges are drawn unless all are asked for.
 const MOST_RANGES: usize = 40;
 
+/// A line below the header, and no other.
+const STYLE: TableStyle =
+	TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+
 fn table(header: &[&str]) -> Table {
 	let mut table = Table::new();
-	table.load_style(UTF8_HORIZONTAL_ONLY).set_header(header.iter().copied());
+	table.load_style(STYLE).set_header(header.iter().copied());
 	table
 }
 
@@ -77,6 +81,31 @@ pub(super) fn settlement(settlement: &Settlement<AccountId, Balance>) -> Value {
 	})
 }
 
+/// What a solution lacks: neighbours with the same reason on one line, and no more than twenty lines.
+pub(super) fn gaps(gaps: &[(u32, String)]) -> String {
+	const MOST: usize = 20;
+	let mut runs: Vec<(u32, u32, &str)> = Vec::new();
+	for (subtask, reason) in gaps {
+		match runs.last_mut() {
+			Some((_, last, same)) if *same == reason && last.checked_add(1) == Some(*subtask) => {
+				*last = *subtask;
+			},
+			_ => runs.push((*subtask, *subtask, reason)),
+		}
+	}
+	let mut text = String::new();
+	for (first, last, reason) in runs.iter().take(MOST) {
+		text += &match first == last {
+			true => format!("\nsubtask {first}: {reason}"),
+			false => format!("\nsubtasks {first}–{last}: {reason}"),
+		};
+	}
+	match runs.len().saturating_sub(MOST) {
+		0 => text,
+		more => format!("{text}\n… and {more} more"),
+	}
+}
+
 /// A price, line by line.
 pub(super) fn quote(quote: &Quote, merge: Option<&Quote>, bytes: u64) -> String {
 	let spec = &quote.spec;
@@ -97,7 +126,8 @@ pub(super) fn quote(quote: &Quote, merge: Option<&Quote>, bytes: u64) -> String 
 	}
 	table.add_row(["at most, held until the end".to_owned(), amount(total)]);
 	numbers(&mut table, 1);
-	format!("{} bytes in {} subtasks, {} at a time\n{table}", bytes, spec.subtasks, spec.range_size)
+	let input = if bytes > 0 { format!("{bytes} bytes in ") } else { String::new() };
+	format!("{input}{} subtasks, leased {} at a time\n\n{table}\n", spec.subtasks, spec.range_size)
 }
 
 /// A price, for scripts.
@@ -532,6 +562,17 @@ mod tests {
 			assert!(text.contains(state), "{state}: {text}");
 		}
 		assert_eq!(record_object(&record())["task"], TaskId(5).0);
+	}
+
+	#[test]
+	fn gaps_are_told_together() {
+		let gap = |subtask, reason: &str| (subtask, reason.to_string());
+		let few = [gap(1, "trap"), gap(3, "trap"), gap(4, "trap"), gap(5, "no verdict")];
+		let text = "\nsubtask 1: trap\nsubtasks 3–4: trap\nsubtask 5: no verdict";
+		assert_eq!(gaps(&few), text);
+		let many: Vec<_> = (0..50).map(|subtask| gap(2 * subtask, "trap")).collect();
+		assert!(gaps(&many).ends_with("\nsubtask 38: trap\n… and 30 more"), "{}", gaps(&many));
+		assert_eq!(gaps(&[]), "");
 	}
 
 	#[test]

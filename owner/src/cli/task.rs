@@ -133,7 +133,6 @@ async fn estimate(args: EstimateArgs, output: &Output) -> Result<Exit> {
 }
 
 async fn run_task(args: RunArgs, output: &Output) -> Result<Exit> {
-	output.resume_with("the same command");
 	let folders = Folders::of(&args.common)?;
 	let account = account(&args.signer, &args.chain, &folders, output)?;
 	let chain = connect(&args.chain).await?;
@@ -143,6 +142,7 @@ async fn run_task(args: RunArgs, output: &Output) -> Result<Exit> {
 	plan.show(output);
 	plan.check(&account)?;
 	confirm(&format!("Hold {} for this task?", show(plan.total())), args.yes, output)?;
+	output.resume_with("the same command");
 	let store = open_store(&args.store, &folders).await?;
 	let desk = Desk { chain, account, store, tasks: folders.tasks(), output };
 	let mut open = begin(&desk.tasks, &desk.chain, &desk.account.id(), &plan.wish)?;
@@ -299,13 +299,8 @@ fn solved(record: &Record, ledger: &Ledger, fetched: &Fetched, output: &Output) 
 	let exit = if fetched.gaps.is_empty() { Exit::Done } else { Exit::InPart };
 	output.result(
 		|| {
-			let mut text = format!("{} bytes in {}", fetched.bytes, fetched.folder.display());
-			for (subtask, reason) in fetched.gaps.iter().take(20) {
-				text += &format!("\nsubtask {subtask}: {reason}");
-			}
-			if fetched.gaps.len() > 20 {
-				text += &format!("\n… and {} more", fetched.gaps.len() - 20);
-			}
+			let gaps = render::gaps(&fetched.gaps);
+			let text = format!("{} bytes in {}{gaps}", fetched.bytes, fetched.folder.display());
 			let workers = summary.workers.values().filter(|worker| worker.ranges > 0).count();
 			format!(
 				"{text}\nComputed by {workers} workers: see `dgcs task show {}`",
@@ -325,12 +320,12 @@ fn solved(record: &Record, ledger: &Ledger, fetched: &Fetched, output: &Output) 
 }
 
 async fn prepare(args: PrepareArgs, output: &Output) -> Result<Exit> {
-	output.resume_with("the same command");
 	let folders = Folders::of(&args.common)?;
 	let account = account(&args.signer, &args.chain, &folders, output)?;
 	let chain = connect(&args.chain).await?;
 	let plan = Plan::make(&args.wish, &chain, &account).await?;
 	plan.show(output);
+	output.resume_with("the same command");
 	let store = open_store(&args.store, &folders).await?;
 	let desk = Desk { chain, account, store, tasks: folders.tasks(), output };
 	let mut open = begin(&desk.tasks, &desk.chain, &desk.account.id(), &plan.wish)?;
@@ -530,8 +525,10 @@ async fn watch(args: WatchArgs, output: &Output) -> Result<Exit> {
 	let shown =
 		Shown { record: &open.record, stage: stage.as_ref(), summary: &summary, votes: &[] };
 	output.result(|| render::task(&shown, false), || render::task_object(&shown));
-	let label = open.record.label();
-	output.note(&format!("Fetch the solution by `dgcs task fetch {label} --out FOLDER`"));
+	if summary.agreed > 0 {
+		let label = open.record.label();
+		output.note(&format!("Fetch the solution by `dgcs task fetch {label} --out FOLDER`"));
+	}
 	let all = summary.agreed == content.spec.subtasks;
 	Ok(if all { Exit::Done } else { Exit::InPart })
 }
