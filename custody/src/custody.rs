@@ -1,7 +1,7 @@
 //! One masternode's custody: its edges, its book and its ledger, put together.
 
 use std::{
-	fmt,
+	fmt, io,
 	path::PathBuf,
 	sync::{
 		atomic::{AtomicU32, Ordering},
@@ -10,7 +10,7 @@ use std::{
 };
 
 use dgcs_content::Manifest;
-use dgcs_primitives::{BlockNumber, TaskId};
+use dgcs_primitives::{BlockNumber, TaskId, WorkBlock};
 use schnellru::{ByLength, LruMap};
 use sp_core::H256;
 
@@ -22,6 +22,7 @@ use crate::{
 	open::OpenShares,
 	release::Releases,
 	secrets::Secrets,
+	work::WorkChains,
 };
 
 /// Manifests in memory, of up to 32 MiB each.
@@ -39,7 +40,7 @@ pub struct Parts {
 	pub peers: Arc<dyn Peers>,
 	/// What key shares are sealed to.
 	pub secrets: Secrets,
-	/// The folder of the ledger, which is made if it does not exist.
+	/// The folder of the ledger and of work chains, which is made if it does not exist.
 	pub ledger: PathBuf,
 	/// How much the masternode gives.
 	pub limits: Limits,
@@ -60,6 +61,7 @@ pub struct Custody {
 	pub(crate) peers: Arc<dyn Peers>,
 	pub(crate) secrets: Secrets,
 	pub(crate) ledger: Ledger,
+	pub(crate) work: WorkChains,
 	pub(crate) limits: Limits,
 	book: Mutex<Book>,
 	now: AtomicU32,
@@ -88,6 +90,7 @@ impl Custody {
 	/// Takes up where the ledger ended. What it says is here and is not will be fetched again.
 	pub fn open(parts: Parts) -> Result<Self, LedgerError> {
 		let Parts { account, chain, store, peers, secrets, ledger, limits } = parts;
+		let work = WorkChains::new(ledger.clone());
 		let ledger = Ledger::open(ledger)?;
 		let mut book = Book::new(limits.clone());
 		for (task, mut kept) in ledger.read()? {
@@ -101,6 +104,7 @@ impl Custody {
 			peers,
 			secrets,
 			ledger,
+			work,
 			limits,
 			book: Mutex::new(book),
 			now: AtomicU32::new(0),
@@ -123,6 +127,12 @@ impl Custody {
 		self.book().held(task)
 	}
 
+	/// The work chain of a task, live or ended, as far as it is kept: how many blocks, and up to 256 of
+	/// them from number `from` on. `None`: nothing is kept.
+	pub fn work_chain(&self, task: TaskId, from: u32) -> io::Result<Option<(u32, Vec<WorkBlock>)>> {
+		self.work.read(task, from)
+	}
+
 	pub(crate) fn book(&self) -> MutexGuard<'_, Book> {
 		lock(&self.book)
 	}
@@ -132,8 +142,8 @@ impl Custody {
 		self.now.load(Ordering::Relaxed)
 	}
 
-	pub(crate) fn set_now(&self, now: BlockNumber) {
-		self.now.store(now, Ordering::Relaxed);
+	pub(crate) fn set_now(&self, now: BlockNumber) -> BlockNumber {
+		self.now.swap(now, Ordering::Relaxed)
 	}
 
 	/// The account, as manifests name it.

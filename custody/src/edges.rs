@@ -32,10 +32,13 @@ pub struct Block {
 pub struct ChainError(#[source] pub Box<dyn Error + Send + Sync>);
 
 /// What is read of the top-level chain. `at` is always the hash of a block that
-/// [`Chain::finalised`] gave: nothing is decided by what may yet be undone.
+/// [`Chain::finalised`] or [`Chain::block`] gave: nothing is decided by what may yet be undone.
 pub trait Chain: Send + Sync {
 	/// The last finalised block.
 	fn finalised(&self) -> Result<Block, ChainError>;
+
+	/// The finalised block with this number. `None`: there is none yet.
+	fn block(&self, number: BlockNumber) -> Result<Option<Block>, ChainError>;
 
 	/// All live tasks.
 	fn live_tasks(&self, at: H256) -> Result<Vec<TaskId>, ChainError>;

@@ -1,6 +1,7 @@
 //! The keeper: follows the finalised chain, and fetches, checks, pins and drops what the book says.
 
 use std::{
+	fmt::Display,
 	io,
 	time::{Duration, Instant},
 };
@@ -8,13 +9,12 @@ use std::{
 use dgcs_content::{
 	read_blob, read_shard, result_id, Blob, BlockSource, Error, Manifest, MAX_BLOCK, MAX_MANIFEST,
 };
-use dgcs_primitives::{api::TaskInfo, ContentId, Outcome, ResultDigest, TaskId};
+use dgcs_primitives::{api::TaskInfo, BlockNumber, ContentId, Outcome, ResultDigest, TaskId};
 
 use crate::{
 	book::{Book, Failure, Holding, Item, Job, Promise},
 	custody::{lock, Custody},
 	edges::{Block, ChainError},
-	ledger::LedgerError,
 	open::OpenError,
 	LOG_TARGET,
 };
@@ -54,24 +54,45 @@ pub(crate) fn failure(error: Error) -> Failure {
 	}
 }
 
+/// Final blocks that are looked back at, at the most: fewer than a node keeps the states of.
+const LOOK_BACK: BlockNumber = 64;
+
 impl Custody {
-	/// Reads the finalised chain, and notes what is owed now and what no longer is. Gives the block
-	/// that was read.
+	/// Reads the finalised chain up to its last block, and notes what is owed now and what no longer
+	/// is. Gives the last block.
 	pub fn sync(&self) -> Result<Block, ChainError> {
 		let at = self.chain.finalised()?;
-		self.set_now(at.number);
+		let before = self.set_now(at.number);
+		// Several blocks may become final at once, and a task's last verdicts are in the state of one
+		// alone.
+		let first = match before {
+			// Not behind what the ledger was written at, where tasks that it knows were none yet.
+			0 => at.number,
+			before => before.saturating_add(1).max(at.number.saturating_sub(LOOK_BACK)),
+		};
+		for number in first..at.number {
+			let Some(block) = self.chain.block(number)? else { continue };
+			if let Err(error) = self.read(&block) {
+				log::debug!(target: LOG_TARGET, "Block #{number} is passed over: {error}");
+			}
+		}
+		self.read(&at)?;
+		self.book().tick(at.number);
+		self.drop_released();
+		Ok(at)
+	}
+
+	/// Notes what is new at the block.
+	fn read(&self, at: &Block) -> Result<(), ChainError> {
 		for task in self.chain.live_tasks(at.hash)? {
 			let Some(TaskInfo::Live(view)) = self.chain.task(at.hash, task)? else { continue };
 			self.book().live(task, &view, at.number);
 			if self.book().is_to_learn(task) {
 				self.learn(task, |manifest| manifest.check(&view.spec));
 			}
-			self.read_verdicts(task, view.height, &at)?;
+			self.read_verdicts(task, view.height, at)?;
 		}
-		self.end_tasks(&at)?;
-		self.book().tick(at.number);
-		self.drop_released();
-		Ok(at)
+		self.end_tasks(at)
 	}
 
 	/// Tasks that were live when they were looked at last, and are no more.
@@ -101,6 +122,7 @@ impl Custody {
 				return Ok(());
 			}
 			from = next;
+			self.noted(self.work.append(task, &blocks));
 			let digests: Vec<ResultDigest> = blocks
 				.iter()
 				.flat_map(|block| &block.verdicts)
@@ -277,6 +299,7 @@ impl Custody {
 				self.ledger.released(task, &items)
 			} else {
 				self.forget_manifest(task);
+				self.noted(self.work.forget(task));
 				self.ledger.forget(task)
 			};
 			self.noted(noted);
@@ -294,9 +317,9 @@ impl Custody {
 	}
 
 	/// The ledger saves work after a restart, and nothing depends on it: its trouble is for the log.
-	pub(crate) fn noted(&self, noted: Result<(), LedgerError>) {
+	pub(crate) fn noted(&self, noted: Result<(), impl Display>) {
 		if let Err(error) = noted {
-			log::warn!(target: LOG_TARGET, "The ledger: {error}");
+			log::warn!(target: LOG_TARGET, "Custody's own files: {error}");
 		}
 	}
 }

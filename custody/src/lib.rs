@@ -13,6 +13,7 @@ mod release;
 pub mod rpc;
 mod secrets;
 mod service;
+mod work;
 
 pub use book::{Held, Item, Job, Limits, MAX_KEYS, MAX_PRIVATE, MAX_PROGRAM};
 pub use custody::{Custody, Parts};

@@ -172,6 +172,9 @@ fn results_are_kept_after_the_end_for_as_long_as_promised() {
 	world.settle(task.id, false);
 	catch_up(&world);
 	assert!(held(&world, 0, task.id).ended);
+	let kept = || world.nodes[0].custody.work_chain(task.id, 1).expect("readable");
+	let (height, blocks) = kept().expect("kept");
+	assert_eq!((height, blocks.len(), blocks[0].index), (3, 2, 1));
 	assert!(!shelf.is_pinned(&program.id) && shelf.is_pinned(&private.id));
 	assert!(shelf.is_pinned(&task.prepared.id));
 	world.pass(98);
@@ -183,6 +186,7 @@ fn results_are_kept_after_the_end_for_as_long_as_promised() {
 	assert!(shelf.pins.lock().expect("not poisoned").is_empty());
 	let ledger = std::fs::read_dir(world.nodes[0].folder.join("ledger")).expect("exists");
 	assert_eq!(ledger.count(), 0);
+	assert_eq!(kept(), None);
 }
 
 #[test]
@@ -236,6 +240,22 @@ fn kept_solutions_stay_until_their_room_is_needed() {
 	catch_up(&world);
 	assert!(!digests.iter().any(|digest| shelf.is_pinned(&result_id(digest))), "now they do");
 	assert!(held(&world, 0, next[0].id).complete);
+}
+
+/// Verdict and settlement become final at once: the verdict is in the state of one block between.
+#[test]
+fn the_last_verdict_is_read_though_the_task_has_ended() {
+	let world = World::new(1);
+	let task = world.small_task(1, 1000);
+	catch_up(&world);
+	let worker = world.network.join(&world.folder.path().join("worker"));
+	let digests = world.decide(&task, &worker, &[b"the end"]);
+	world.settle(task.id, false);
+	world.pass(5);
+	catch_up(&world);
+	assert!(world.nodes[0].shelf.is_pinned(&result_id(&digests[0])));
+	let kept = world.nodes[0].custody.work_chain(task.id, 0).expect("the disk works");
+	assert_eq!(kept.map(|(height, blocks)| (height, blocks.len())), Some((1, 1)));
 }
 
 #[test]

@@ -4,15 +4,15 @@ mod common;
 
 use std::sync::{Arc, OnceLock};
 
-use codec::Encode;
+use codec::{DecodeAll, Encode};
 use common::{catch_up, Node, Shelf, World};
 use dgcs_content::{keys::KeyRing, Scope};
 use dgcs_custody::{
 	peers::WebSockets,
-	rpc::{CustodyApiServer, CustodyRpc, KeyShareJson},
+	rpc::{CustodyApiServer, CustodyRpc, KeyShareJson, WorkChainPageJson},
 	Custody, PeerError, Peers,
 };
-use dgcs_primitives::RangeIndex;
+use dgcs_primitives::{RangeIndex, WorkBlock};
 use jsonrpsee::{
 	client_transport::ws::{Url, WsTransportClientBuilder},
 	core::client::{Client, ClientBuilder, ClientT, Error},
@@ -84,6 +84,13 @@ async fn workers_and_owners_get_what_they_ask_for() {
 		})
 	);
 
+	world.decide(&task, &world.owner, &[b"one", b"two"]);
+	catch_up(&world);
+	let page: WorkChainPageJson =
+		client.request("dgcs_keptWorkChain", rpc_params![task.id, 1]).await.expect("kept");
+	let blocks = Vec::<WorkBlock>::decode_all(&mut &page.blocks[..]).expect("SCALE");
+	assert_eq!((page.height, blocks.len(), blocks[0].index), (2, 1, 1));
+
 	let (worker, secret) = world.worker(1);
 	world.lease(task.id, 1, &worker);
 	for params in [
@@ -116,6 +123,7 @@ async fn refusals_have_a_code_and_say_what_to_do() {
 		("dgcs_held", json!([]), -32602, "`task` is missing: expected a task id"),
 		("dgcs_held", json!(["seven"]), -32602, "got \"seven\""),
 		("dgcs_held", json!([99]), -32901, "keeps nothing of task 99"),
+		("dgcs_keptWorkChain", json!([99]), -32901, "keeps nothing of task 99"),
 		("dgcs_keyShare", json!([1]), -32602, "`position` is missing"),
 		("dgcs_keyShare", json!([1, -1]), -32602, "`position` is wrong"),
 		("dgcs_keyShare", json!([1, 1, "x".repeat(1 << 20)]), -32602, "… (1048578 bytes)"),

@@ -81,7 +81,7 @@ fn run_node(cli: &Cli, run: &RunCmd, custody: Option<custody::Options>) -> Resul
 
 /// Makes an encryption key in the keystore of the chain's node, and prints its public half.
 fn generate_encryption(cli: &Cli, command: &GenerateEncryption) -> Result<()> {
-	let chain = cli.load_spec(&command.shared.chain_id(command.shared.is_dev())?)?;
+	let chain = cli.load_spec(&command.shared.chain_id(command.shared.is_dev()))?;
 	let base = command
 		.shared
 		.base_path()?

@@ -96,8 +96,8 @@ pub struct Record {
 pub struct Queue {
 	/// The number that the next task will have.
 	pub next_task: u64,
-	/// The priority buckets in which tasks with open seats wait, as bits.
-	pub waiting: u32,
+	/// The classes of which tasks with open seats wait, in any bucket, as bits.
+	pub waiting: u64,
 }
 
 /// A best block, as far as it concerns this worker.

@@ -24,7 +24,9 @@ use crate::{
 	drive::{Edges, Note, Worker},
 	execute::{Executor, OVERHEAD_MIB},
 	journal::{Journal, JournalError},
-	lend::{Config, ConfigError, Machine as Host, Observer, Policy, Terms, DEFAULT_CONFIG},
+	lend::{
+		Allowance, Config, ConfigError, Machine as Host, Observer, Policy, Terms, DEFAULT_CONFIG,
+	},
 	live::{LiveChain, LiveShares, LiveStore},
 	machine::{Identity, Machine, SaltKey, Stop},
 	registration::{Asked, Dgc, RegistrationError},
@@ -292,7 +294,7 @@ impl WorkerCommand {
 			slots: Slots::new(terms.idle_slots, config.nice),
 			notes: Arc::new(move |note| printer.note(note)),
 		};
-		let lent = watch_machine(terms);
+		let lent = watch_machine(terms).await;
 		let machine = Machine::new(identity, retention, votes);
 		Worker::new(machine, edges, lent).run(signals()).await;
 		Ok(store.close().await?)
@@ -362,11 +364,13 @@ fn share_pool(terms: &Terms, nice: i32) {
 }
 
 /// Looks at the machine time and again, and says how much may run.
-fn watch_machine(terms: Terms) -> watch::Receiver<crate::lend::Allowance> {
+async fn watch_machine(terms: Terms) -> watch::Receiver<Allowance> {
 	let mut observer = Observer::new();
 	let mut policy = Policy::new(terms);
 	let began = tokio::time::Instant::now();
-	let first = policy.step(Duration::ZERO, &observer.look());
+	// The first load there is, is that of a while.
+	tokio::time::sleep(LOOK).await;
+	let first = policy.step(began.elapsed(), &observer.look());
 	let (sender, receiver) = watch::channel(first);
 	tokio::spawn(async move {
 		let mut ticks = tokio::time::interval(LOOK);

@@ -60,3 +60,96 @@ impl BlockSource for Copying<'_> {
 		}
 	}
 }
+
+#[cfg(test)]
+mod tests {
+	use std::sync::Mutex;
+
+	use dgcs_content::{read_blob, seal_result, Directory, Ending, OwnerSecret, Scope, TaskNonce};
+	use dgcs_primitives::{Ballot, Digests, RangeIndex, Round, TaskId};
+	use sp_core::H256;
+
+	use super::*;
+	use crate::chain::Place;
+
+	struct Folder {
+		blocks: Directory,
+		provided: Mutex<Vec<ContentId>>,
+	}
+
+	impl BlockSink for Folder {
+		fn put(&self, id: &ContentId, bytes: &[u8]) -> io::Result<()> {
+			self.blocks.put(id, bytes)
+		}
+	}
+
+	impl BlockSource for Folder {
+		fn get(&self, id: &ContentId, limit: usize) -> io::Result<Option<Vec<u8>>> {
+			self.blocks.get(id, limit)
+		}
+	}
+
+	impl Store for Folder {
+		fn provide(&self, root: &ContentId) -> io::Result<()> {
+			self.provided.lock().expect("no test panics with it").push(*root);
+			Ok(())
+		}
+
+		fn release(&self, _: &ContentId) -> io::Result<()> {
+			Ok(())
+		}
+	}
+
+	/// A journal with one vote on two results, one of several blocks, and a store without them.
+	fn scene(folder: &std::path::Path) -> (Journal, Folder, Vote) {
+		let genesis = H256::repeat_byte(1);
+		let (journal, _) = Journal::open(folder, &genesis, &genesis, 1 << 30).expect("new");
+		let place = Place { task: TaskId(1), range: RangeIndex(2) };
+		let (range, round) = (place.range, Round(0));
+		let keys = OwnerSecret::from_bytes([1; 32]).task(&TaskNonce([2; 32]));
+		let key = keys.scope(Scope::Range(range));
+		let blocks = journal.blocks(place, round).expect("can be made");
+		let seal = |subtask, len| {
+			let output = vec![7; len];
+			seal_result(&blocks, &key, round, subtask, Ending::Ok, &mut &output[..]).expect("room")
+		};
+		let digests: Digests = vec![seal(0, 600_000), seal(1, 3)].try_into().expect("2");
+		let ballot = Ballot { genesis, task: place.task, range, round };
+		let vote = Vote { ballot, open: 0b11, digests, salt: H256::zero() };
+		journal.save(&vote).expect("there is room");
+		let blocks = Directory::open(folder.join("store")).expect("can be made");
+		(journal, Folder { blocks, provided: Mutex::default() }, vote)
+	}
+
+	#[test]
+	fn results_are_shown_whole_and_as_often_as_asked() {
+		let folder = tempfile::tempdir().expect("a temporary folder");
+		let (journal, store, vote) = scene(folder.path());
+		// The second time is after a crash: the journal has no blocks any more.
+		for _ in 0..2 {
+			show(&journal, &store, &vote).expect("all is there");
+			for digest in &vote.digests {
+				let whole = read_blob(&store, &result_id(digest), u64::MAX, &mut |_| Ok(()));
+				assert!(whole.expect("shown") > 3);
+			}
+			let left = journal.blocks(vote.place(), vote.ballot.round).expect("readable");
+			assert_eq!(left.path().read_dir().expect("readable").count(), 0);
+		}
+		let roots: Vec<ContentId> = vote.digests.iter().map(result_id).collect();
+		let provided = store.provided.lock().expect("no test panics with it").clone();
+		assert_eq!(provided, [&roots[..], &roots[..]].concat());
+		assert_eq!(journal.vote(vote.place(), vote.ballot.round), Some(vote));
+	}
+
+	#[test]
+	fn what_is_damaged_is_not_shown() {
+		let folder = tempfile::tempdir().expect("a temporary folder");
+		let (journal, store, vote) = scene(folder.path());
+		let blocks = journal.blocks(vote.place(), vote.ballot.round).expect("readable");
+		let root = dgcs_content::content_id::display(&result_id(&vote.digests[1]));
+		std::fs::write(blocks.path().join(&root), b"damaged").expect("can be written");
+		let error = show(&journal, &store, &vote).expect_err("refused").to_string();
+		assert!(error.contains("task 1 range 2 round 0"), "{error}");
+		assert!(!store.blocks.path().join(root).exists());
+	}
+}

@@ -107,7 +107,7 @@ impl Running {
 		let shares = LiveShares::new(chain.clone(), account.id(), Handle::current());
 		let sandbox = Sandbox::new(None).unwrap();
 		let executor =
-			Executor::new(store.clone(), Arc::new(shares), secret, sandbox, folder.clone(), 160);
+			Executor::new(store.clone(), Arc::new(shares), secret, sandbox, folder.clone(), 192);
 		let (sender, notes) = unbounded_channel();
 		let name = account.address();
 		let edges = Edges {
@@ -186,7 +186,7 @@ async fn register(chain: &Chain, account: &Account) {
 	let register = chain::Call::Register {
 		operator: H256(account.id().into()),
 		key: account.encryption_secret().public(),
-		capacity: Capacity { slots: 2, memory_mib: 32 },
+		capacity: Capacity { slots: 2, memory_mib: 64 },
 		kinds: Kinds(1),
 	};
 	live.send(register).await.unwrap();
@@ -262,9 +262,7 @@ async fn a_task_is_computed_and_paid_though_its_owner_leaves_and_a_worker_is_kil
 	// The owner leaves as soon as the masternode has all of it.
 	let owner = Account::from_uri("//Bob").unwrap();
 	let store = Blocks::open(&on_loopback(path("owner"))).await.unwrap();
-	for address in custody.store.addresses().await.unwrap() {
-		store.connect(&address).await.unwrap();
-	}
+	store.connect(&custody.store.addresses().await.unwrap()).await.unwrap();
 	let spec = prepared(&store, folder.path(), &custody).await;
 	let before = chain.at_best().await.unwrap();
 	let submitted = send(&chain, &owner, &call::tasks::submit(&spec)).await;

@@ -256,40 +256,42 @@ impl Book {
 		if self.blobs >= self.limits.blobs {
 			return None;
 		}
-		let mut busy: HashMap<AccountId, usize> = HashMap::new();
+		loop {
+			let (id, item) = self.most_urgent(now)?;
+			let entry = self.tasks.get_mut(&id)?;
+			let lane = entry.lane(&item);
+			entry.queue(lane).items.pop_front();
+			// Several subtasks may have the same result.
+			if !entry.held.contains_key(&item) && entry.flying.insert(item) {
+				return Some(Job { task: id, item });
+			}
+		}
+	}
+
+	fn most_urgent(&self, now: BlockNumber) -> Option<(TaskId, Item)> {
+		let mut busy: HashMap<&AccountId, usize> = HashMap::new();
 		for entry in self.tasks.values().filter(|entry| !entry.flying.is_empty()) {
 			if let Some(owner) = &entry.owner {
-				*busy.entry(owner.clone()).or_default() += entry.flying.len();
+				*busy.entry(owner).or_default() += entry.flying.len();
 			}
 		}
 		let share = (self.limits.fetches / 2).max(1);
-		let free = self.limits.budget.saturating_sub(self.used);
-		let (_, _, id, item) = self
-			.tasks
-			.iter()
-			.filter(|(_, entry)| {
-				let busy = entry.owner.as_ref().and_then(|owner| busy.get(owner));
-				busy.is_none_or(|busy| *busy < share)
-			})
-			.flat_map(|(id, entry)| {
-				[Lane::Essential, Lane::Results, Lane::Content].into_iter().filter_map(
-					move |lane| {
-						let item = entry.queues[lane as usize].ready(now)?;
-						let has_room = match lane {
-							Lane::Content => entry.admitted,
-							Lane::Results => free >= charge(0),
-							Lane::Essential => free >= charge(0),
-						};
-						has_room.then(|| (lane, Reverse(entry.worth()), *id, item))
-					},
-				)
-			})
-			.min()?;
-		let entry = self.tasks.get_mut(&id)?;
-		let lane = entry.lane(&item);
-		entry.queue(lane).items.pop_front();
-		entry.flying.insert(item);
-		Some(Job { task: id, item })
+		let has_room = self.free() >= charge(0);
+		let may = |entry: &Entry| {
+			let busy = entry.owner.as_ref().and_then(|owner| busy.get(owner));
+			busy.is_none_or(|busy| *busy < share)
+		};
+		let first = |lane: Lane, (id, entry): (&TaskId, &Entry)| {
+			let item = entry.queues[lane as usize].ready(now)?;
+			Some((Reverse(entry.worth()), *id, item))
+		};
+		[Lane::Essential, Lane::Results, Lane::Content].into_iter().find_map(|lane| {
+			let tasks = self.tasks.iter().filter(|(_, entry)| {
+				may(entry) && if lane == Lane::Content { entry.admitted } else { has_room }
+			});
+			let (_, id, item) = tasks.filter_map(|task| first(lane, task)).min()?;
+			Some((id, item))
+		})
 	}
 
 	/// Bytes that are not used and not reserved.
@@ -452,6 +454,8 @@ impl Book {
 	fn forget(&mut self, id: TaskId) {
 		self.release(id, |_| true);
 		self.tasks.remove(&id);
+		// Nothing may have been left to release, and there is something to forget.
+		self.released.push((id, Vec::new(), Vec::new()));
 	}
 
 	fn release(&mut self, id: TaskId, which: impl Fn(&Item) -> bool) {

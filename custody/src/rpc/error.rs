@@ -53,6 +53,9 @@ pub enum RpcError {
 		 another, or again when its registration is final"
 	)]
 	NoMasternode,
+	/// The masternode's own trouble.
+	#[error("this masternode can't read what it keeps: {0}; ask another")]
+	Disk(#[source] std::io::Error),
 	/// No share for this worker.
 	#[error(transparent)]
 	KeyShare(#[from] Refusal),
@@ -70,6 +73,7 @@ impl RpcError {
 			},
 			RpcError::NothingHeld { .. } => -32901,
 			RpcError::NoMasternode => -32919,
+			RpcError::Disk(_) => -32918,
 			RpcError::KeyShare(refusal) => match refusal {
 				Refusal::UnknownTask { .. } => -32901,
 				Refusal::TaskEnded { .. } => -32902,
@@ -117,7 +121,7 @@ impl RpcError {
 				| Refusal::WorkerKey { worker } => json!({ "worker": worker.to_string() }),
 				Refusal::Chain(_) => return None,
 			},
-			RpcError::NoMasternode | RpcError::HandOver(_) => return None,
+			RpcError::NoMasternode | RpcError::Disk(_) | RpcError::HandOver(_) => return None,
 		})
 	}
 }

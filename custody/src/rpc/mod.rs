@@ -12,7 +12,7 @@ use std::{
 	sync::{Arc, OnceLock},
 };
 
-use codec::DecodeAll;
+use codec::{DecodeAll, Encode};
 use dgcs_primitives::{RangeIndex, TaskId};
 use jsonrpsee::proc_macros::rpc;
 use serde::{Deserialize, Serialize};
@@ -37,6 +37,15 @@ pub struct KeyShareJson {
 	pub holder: u8,
 	/// The share, sealed to the worker: hexadecimal, after `0x`.
 	pub sealed: Bytes,
+}
+
+/// A part of a work chain, as `dgcs_keptWorkChain` gives it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkChainPageJson {
+	/// How many blocks are kept.
+	pub height: u32,
+	/// Some of them, in order: `Vec<WorkBlock>` in SCALE, hexadecimal after `0x`.
+	pub blocks: Bytes,
 }
 
 /// What masternodes keep for owners and workers.
@@ -65,6 +74,15 @@ pub trait CustodyApi {
 	/// What of the task is here, and whether that is all.
 	#[method(name = "held", blocking)]
 	fn held(&self, task: Option<Param<TaskId>>) -> Result<Held, RpcError>;
+
+	/// The task's work chain as far as it is kept, also after the task has ended: up to 256 blocks from
+	/// number `from` (0 if left out) on.
+	#[method(name = "keptWorkChain", blocking)]
+	fn kept_work_chain(
+		&self,
+		task: Option<Param<TaskId>>,
+		from: Option<Param<u32>>,
+	) -> Result<WorkChainPageJson, RpcError>;
 
 	/// Takes the shares of a masternode that has left. `offer` is an [`Offer`] in SCALE, hexadecimal
 	/// after `0x`. `true`: they are held, now or since before.
@@ -123,6 +141,18 @@ impl CustodyApiServer for CustodyRpc {
 	fn held(&self, task: Option<Param<TaskId>>) -> Result<Held, RpcError> {
 		let task = required("task", task)?;
 		self.custody()?.held(task).ok_or(RpcError::NothingHeld { task })
+	}
+
+	fn kept_work_chain(
+		&self,
+		task: Option<Param<TaskId>>,
+		from: Option<Param<u32>>,
+	) -> Result<WorkChainPageJson, RpcError> {
+		let task = required("task", task)?;
+		let from = optional("from", from)?.unwrap_or_default();
+		let page = self.custody()?.work_chain(task, from).map_err(RpcError::Disk)?;
+		let (height, blocks) = page.ok_or(RpcError::NothingHeld { task })?;
+		Ok(WorkChainPageJson { height, blocks: Bytes(blocks.encode()) })
 	}
 
 	fn hand_over(&self, offer: Option<Param<Bytes>>) -> Result<bool, RpcError> {

@@ -43,11 +43,13 @@ pub fn account(byte: u8) -> AccountId {
 #[derive(Default)]
 pub struct TestChain {
 	state: Mutex<State>,
+	/// The state of each block that changed something.
+	past: Mutex<BTreeMap<u32, State>>,
 	/// State reads, to see what a request costs.
 	pub reads: AtomicU64,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct State {
 	pub number: u32,
 	pub tasks: BTreeMap<TaskId, TaskInfo<AccountId, Balance>>,
@@ -62,11 +64,15 @@ impl TestChain {
 		let mut state = self.state.lock().expect("no test panics while it holds this");
 		change(&mut state);
 		state.number += 1;
+		self.past.lock().expect("not poisoned").insert(state.number, state.clone());
 	}
 
-	fn read<T>(&self, read: impl FnOnce(&State) -> T) -> Result<T, ChainError> {
+	fn read<T>(&self, at: H256, read: impl FnOnce(&State) -> T) -> Result<T, ChainError> {
 		self.reads.fetch_add(1, Ordering::Relaxed);
-		Ok(read(&self.state.lock().expect("no test panics while it holds this")))
+		let past = self.past.lock().expect("not poisoned");
+		let then = past.range(..=at.to_low_u64_be() as u32).next_back();
+		let start = State::default();
+		Ok(read(then.map_or(&start, |(_, state)| state)))
 	}
 }
 
@@ -76,8 +82,12 @@ impl Chain for TestChain {
 		Ok(Block { hash: H256::from_low_u64_be(number.into()), number })
 	}
 
-	fn live_tasks(&self, _: H256) -> Result<Vec<TaskId>, ChainError> {
-		self.read(|state| {
+	fn block(&self, number: u32) -> Result<Option<Block>, ChainError> {
+		Ok(Some(Block { hash: H256::from_low_u64_be(number.into()), number }))
+	}
+
+	fn live_tasks(&self, at: H256) -> Result<Vec<TaskId>, ChainError> {
+		self.read(at, |state| {
 			let live = |(id, info): (&TaskId, &TaskInfo<_, _>)| {
 				matches!(info, TaskInfo::Live(_)).then_some(*id)
 			};
@@ -87,40 +97,44 @@ impl Chain for TestChain {
 
 	fn task(
 		&self,
-		_: H256,
+		at: H256,
 		task: TaskId,
 	) -> Result<Option<TaskInfo<AccountId, Balance>>, ChainError> {
-		self.read(|state| state.tasks.get(&task).cloned())
+		self.read(at, |state| state.tasks.get(&task).cloned())
 	}
 
-	fn work_chain(&self, _: H256, task: TaskId, from: u32) -> Result<Vec<WorkBlock>, ChainError> {
+	fn work_chain(&self, at: H256, task: TaskId, from: u32) -> Result<Vec<WorkBlock>, ChainError> {
 		// Two at a time, so that reading goes on.
-		self.read(|state| {
+		self.read(at, |state| {
 			let blocks = state.work.get(&task).map_or(&[][..], |blocks| blocks);
 			blocks.iter().skip(from as usize).take(2).cloned().collect()
 		})
 	}
 
-	fn worker_key(&self, _: H256, worker: &AccountId) -> Result<Option<EncryptionKey>, ChainError> {
-		self.read(|state| state.workers.get(worker).copied())
+	fn worker_key(
+		&self,
+		at: H256,
+		worker: &AccountId,
+	) -> Result<Option<EncryptionKey>, ChainError> {
+		self.read(at, |state| state.workers.get(worker).copied())
 	}
 
 	fn has_lease(
 		&self,
-		_: H256,
+		at: H256,
 		task: TaskId,
 		range: Option<RangeIndex>,
 		worker: &AccountId,
 	) -> Result<bool, ChainError> {
-		self.read(|state| {
+		self.read(at, |state| {
 			state.leases.iter().any(|(other, leased, who)| {
 				(*other, who) == (task, worker) && range.is_none_or(|range| range == *leased)
 			})
 		})
 	}
 
-	fn masternodes(&self, _: H256) -> Result<Vec<MasternodeView<AccountId, Balance>>, ChainError> {
-		self.read(|state| state.masternodes.clone())
+	fn masternodes(&self, at: H256) -> Result<Vec<MasternodeView<AccountId, Balance>>, ChainError> {
+		self.read(at, |state| state.masternodes.clone())
 	}
 }
 

@@ -37,6 +37,7 @@ use super::{
 use crate::{
 	database::{Database, Keep},
 	error::{Error, Result},
+	network::ADDRESSES,
 };
 
 /// How many streams a peer may have to us. Kubo opens up to nine.
@@ -498,8 +499,16 @@ impl State {
 			return;
 		}
 		if self.lasting.len() < MOST_LASTING || self.lasting.contains_key(&peer) {
-			let addresses = addresses.clone();
-			self.lasting.insert(peer, Lasting { addresses, pause: RETRY.0, next: now });
+			let lasting = self.lasting.entry(peer).or_insert_with(|| Lasting {
+				addresses: Vec::new(),
+				pause: RETRY.0,
+				next: now,
+			});
+			// Those that were named last come first.
+			let old = std::mem::replace(&mut lasting.addresses, addresses.clone());
+			let old = old.into_iter().filter(|address| !addresses.contains(address));
+			lasting.addresses.extend(old);
+			lasting.addresses.truncate(ADDRESSES);
 		} else {
 			log::warn!("{MOST_LASTING} connections are to last already; that to {peer} is not tried again when it is lost");
 		}

@@ -209,14 +209,7 @@ pub(crate) async fn write_all(
 }
 
 async fn write(stream: &mut Substream, message: Message) -> io::Result<()> {
-	let bytes = message.encode();
-	if bytes.is_empty() {
-		return Ok(());
-	}
-	let mut framed = Vec::with_capacity(bytes.len() + 10);
-	prost::encoding::encode_varint(bytes.len() as u64, &mut framed);
-	framed.extend_from_slice(&bytes);
-	stream.write_all(&framed).await?;
+	stream.write_all(&message.frame()).await?;
 	stream.flush().await
 }
 
@@ -334,13 +327,11 @@ mod tests {
 	#[tokio::test]
 	async fn messages_are_bounded() {
 		let message = Message { asks: vec![ask(1, Want::Block); 10], ..Message::default() };
-		let bytes = message.clone().encode();
-		let mut framed = Vec::new();
-		prost::encoding::encode_varint(bytes.len() as u64, &mut framed);
-		framed.extend_from_slice(&bytes);
-		assert_eq!(read_bytes(&framed, bytes.len()).await, Ok(Some(message)));
-		assert_eq!(read_bytes(&framed, bytes.len() - 1).await, Err(Offence::Malformed));
-		assert_eq!(read_bytes(&framed[..framed.len() - 1], bytes.len()).await, Ok(None));
+		let framed = message.clone().frame();
+		let len = framed.len() - 2;
+		assert_eq!(read_bytes(&framed, len).await, Ok(Some(message)));
+		assert_eq!(read_bytes(&framed, len - 1).await, Err(Offence::Malformed));
+		assert_eq!(read_bytes(&framed[..framed.len() - 1], len).await, Ok(None));
 		assert_eq!(read_bytes(&[], 10).await, Ok(None));
 		assert_eq!(read_bytes(&[0xff; 12], usize::MAX).await, Err(Offence::Malformed));
 		assert_eq!(read_bytes(&[2, 0xff, 0xff], 10).await, Err(Offence::Malformed));

@@ -92,8 +92,15 @@ pub(crate) struct Message {
 }
 
 impl Message {
-	/// The bytes to send.
-	pub fn encode(self) -> Vec<u8> {
+	/// The bytes to send, with their length before them; nothing if nothing is said.
+	pub fn frame(self) -> Vec<u8> {
+		if self == Message::default() {
+			return Vec::new();
+		}
+		self.wire().encode_length_delimited_to_vec()
+	}
+
+	fn wire(self) -> Wire {
 		let entries = self.asks.into_iter().map(|ask| Entry {
 			cid: ask.id.to_bytes().to_vec(),
 			priority: 1,
@@ -115,7 +122,6 @@ impl Message {
 			payload: payload.collect(),
 			presences: presences.collect(),
 		}
-		.encode_to_vec()
 	}
 
 	/// Reads a message, and names each block by its digest.
@@ -181,9 +187,12 @@ mod tests {
 			blocks: vec![(id, b"block".to_vec()), (node, b"block".to_vec())],
 			foreign: 0,
 		};
-		assert_eq!(Message::decode(&message.clone().encode()).expect("ours"), message);
+		assert_eq!(
+			Message::decode(&message.clone().wire().encode_to_vec()).expect("ours"),
+			message
+		);
 		let lie = Message { blocks: vec![(id, b"other".to_vec())], ..Message::default() };
-		let seen = Message::decode(&lie.encode()).expect("well-formed");
+		let seen = Message::decode(&lie.wire().encode_to_vec()).expect("well-formed");
 		assert_eq!(seen.blocks, [(raw(b"other"), b"other".to_vec())]);
 	}
 

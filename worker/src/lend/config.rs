@@ -146,7 +146,7 @@ pub struct Terms {
 impl Default for Config {
 	fn default() -> Self {
 		Config {
-			slot_memory_mib: 2048,
+			slot_memory_mib: 1152,
 			disk_gib: 20,
 			nice: 19,
 			keep_results_hours: 24,
@@ -369,14 +369,14 @@ mod tests {
 	fn terms_follow_from_config_and_machine() {
 		type Case = (&'static str, u16, u16);
 		let cases: &[Case] = &[
-			("", 6, 0),
-			("slot_memory_mib = 1024", 8, 0),
+			("", 8, 0),
+			("slot_memory_mib = 2048", 6, 0),
 			("idle = { cores = 2, memory = \"75%\" }", 2, 0),
 			("idle = { cores = \"50%\", memory = 16384 }", 4, 0),
 			("idle = { cores = \"1%\", memory = \"100%\" }", 1, 0),
-			("busy = { cores = 1, memory = \"25%\" }", 6, 1),
-			("busy = { cores = 8, memory = \"25%\" }", 6, 2),
-			("busy = { cores = 8, memory = 0 }", 6, 0),
+			("busy = { cores = 1, memory = \"25%\" }", 8, 1),
+			("busy = { cores = 8, memory = \"25%\" }", 8, 3),
+			("busy = { cores = 8, memory = 0 }", 8, 0),
 		];
 		for (text, idle, busy) in cases {
 			let config: Config = text.parse().expect(text);
@@ -406,7 +406,7 @@ mod tests {
 			("use = { busy_above = 20, idle_below = 21 }", "use.idle_below = 21"),
 			("idle = { cores = 9, memory = 2048 }", "idle.cores = 9"),
 			("idle = { cores = 1, memory = 16385 }", "idle.memory = 16385"),
-			("idle = { cores = 1, memory = 2047 }", "idle = 1 cores, 2047 of memory"),
+			("idle = { cores = 1, memory = 1151 }", "idle = 1 cores, 1151 of memory"),
 			("idle = { cores = 0, memory = 2048 }", "idle = 0 cores"),
 			(
 				"idle = { cores = 1, memory = 4096 }\nbusy = { cores = 2, memory = 4096 }",

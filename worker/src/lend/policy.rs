@@ -96,8 +96,9 @@ impl Policy {
 		let free = seen.available_mib.saturating_add(seen.own_mib);
 		let rest = free.saturating_sub(terms.in_use.keep_free_mib);
 		let fit = u16::try_from(rest / u64::from(terms.slot_memory_mib.max(1))).unwrap_or(u16::MAX);
+		let less = busy && terms.busy_slots < terms.idle_slots;
 		let (slots, reason) =
-			if busy { (terms.busy_slots, Reason::InUse) } else { (terms.idle_slots, Reason::Idle) };
+			if less { (terms.busy_slots, Reason::InUse) } else { (terms.idle_slots, Reason::Idle) };
 		if fit < slots {
 			return Allowance { slots: fit, reason: Reason::LowMemory };
 		}
@@ -204,6 +205,15 @@ mod tests {
 				(410, 14.9, 4, Idle),
 			],
 		);
+	}
+
+	#[test]
+	fn a_dedicated_machine_is_never_in_use() {
+		let machine = Machine { cores: 4, memory_mib: 8192 };
+		let config = BOTH.parse::<Config>().expect("good").dedicated();
+		let mut policy = Policy::new(config.terms(&machine).expect("good"));
+		let allowance = policy.step(Duration::ZERO, &seen(100.0));
+		assert_eq!(allowance, Allowance { slots: 4, reason: Reason::Idle });
 	}
 
 	#[test]

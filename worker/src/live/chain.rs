@@ -20,6 +20,8 @@ use crate::chain::{
 const MAX_GAP: u32 = 64;
 /// Requests at a time.
 const PARALLEL: usize = 16;
+/// How long to wait for a new block before somebody is told.
+const STALL: Duration = Duration::from_secs(60);
 /// How long a view may take to read once there is a new block.
 const READ: Duration = Duration::from_secs(30);
 /// How long to wait until a call is in a block. What comes later is found in the state.
@@ -185,9 +187,11 @@ impl LiveChain {
 
 async fn queue(at: &At) -> Result<Queue, Error> {
 	let tasks = api::storage().tasks();
+	let lanes = at.fetch(tasks.waiting(), ()).await?;
+	let classes = lanes.iter().flat_map(|lanes| &lanes.0);
 	Ok(Queue {
 		next_task: at.fetch(tasks.next_task_id(), ()).await?.unwrap_or_default(),
-		waiting: at.fetch(tasks.waiting(), ()).await?.unwrap_or_default(),
+		waiting: classes.fold(0, |all, classes| all | classes.0),
 	})
 }
 
@@ -215,7 +219,12 @@ impl Chain for LiveChain {
 	async fn next(&self, watch: &[Place], all: bool) -> Result<View, ChainError> {
 		let mut followed = self.followed.lock().await;
 		let heads = match followed.heads {
-			Some(last) => self.sender.chain().moved(last).await.map_err(unreachable)?,
+			Some(last) => tokio::time::timeout(STALL, self.sender.chain().moved(last))
+				.await
+				.map_err(|_| {
+					ChainError::Unreachable(format!("there is no new block for {STALL:?}"))
+				})?
+				.map_err(unreachable)?,
 			None => self.sender.chain().heads(),
 		};
 		let view = self.view(heads, watch, all, &mut followed);

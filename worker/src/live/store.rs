@@ -24,6 +24,9 @@ const REFRESH: Duration = Duration::from_secs(600);
 /// Masternodes whose stores are connected to: those with the highest bonds.
 const MAX_PEERS: usize = 64;
 
+/// Addresses that are taken of each.
+const MAX_ADDRESSES: usize = 32;
+
 /// A store in which this worker's results are pinned until they are let go of.
 #[derive(Debug)]
 pub struct LiveStore {
@@ -120,10 +123,10 @@ async fn stay_connected(blocks: Blocks, chain: Chain) {
 				},
 			};
 			asked.insert(url.into(), Instant::now());
-			for address in addresses {
-				if let Err(error) = connect(&blocks, &address).await {
-					log::info!("the store at {address} can't be connected to: {error}");
-				}
+			let known = addresses.iter().filter_map(|address| address.parse().ok());
+			let known: Vec<Multiaddr> = known.take(MAX_ADDRESSES).collect();
+			if let Err(error) = blocks.connect(&known).await {
+				log::info!("the store of {url} can't be connected to: {error}");
 			}
 		}
 	}
@@ -134,9 +137,4 @@ async fn masternodes(chain: &Chain) -> Result<Vec<Masternode>, dgcs_client::Erro
 	let views = chain.at_finalized().await?.masternodes().await?;
 	let at = |view: &MasternodeView<_, _>| Masternode::at(&view.address, Patience::default()).ok();
 	Ok(views.iter().take(MAX_PEERS).filter_map(at).collect())
-}
-
-async fn connect(blocks: &Blocks, address: &str) -> Result<(), String> {
-	let address: Multiaddr = address.parse().map_err(|error| format!("no address: {error}"))?;
-	blocks.connect(&address).await.map_err(|error| error.to_string())
 }

@@ -1,14 +1,17 @@
 //! What a masternode keeps, with the real custody: its edges are a client of the chain and a store, and
-//! its two methods for workers are served over a real WebSocket.
+//! its methods are served over a real WebSocket.
 
-use std::{io, path::Path, sync::Arc, time::Duration};
-
-use dgcs_client::{
-	masternode::{ReleasedShare, KEY_SHARE, STORE_ADDRESSES},
-	Account, AccountId, At, Chain,
+use std::{
+	io,
+	path::Path,
+	sync::{Arc, OnceLock},
+	time::Duration,
 };
-use dgcs_content::{BlockSink, BlockSource, Masternode};
+
+use dgcs_client::{Account, AccountId, At, Chain};
+use dgcs_content::{Blob, BlockSink, BlockSource, Masternode};
 use dgcs_custody::{
+	rpc::{CustodyApiServer, CustodyRpc},
 	Balance, Block, Chain as CustodyChain, ChainError, Custody, Limits, Offer, Parts, PeerError,
 	Peers, Secrets, Store as CustodyStore,
 };
@@ -17,11 +20,7 @@ use dgcs_primitives::{
 	ContentId, EncryptionKey, RangeIndex, TaskId, WorkBlock,
 };
 use dgcs_store::{Config, Store};
-use jsonrpsee::{
-	server::{Server, ServerHandle},
-	types::ErrorObjectOwned,
-	RpcModule,
-};
+use jsonrpsee::server::{Server, ServerHandle};
 use sp_core::H256;
 use tokio::{runtime::Handle, sync::watch};
 
@@ -42,10 +41,11 @@ impl MasternodeCustody {
 		let addresses = store.addresses().await.unwrap();
 		let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
 		let runtime = Handle::current();
+		let kept = Arc::new(Kept { store: store.clone(), addresses, runtime: runtime.clone() });
 		let parts = Parts {
 			account: account.id(),
-			chain: Arc::new(View { chain: chain.clone(), runtime: runtime.clone() }),
-			store: Arc::new(Kept { store: store.clone(), addresses: addresses.clone(), runtime }),
+			chain: Arc::new(View { chain: chain.clone(), runtime }),
+			store: kept.clone(),
 			peers: Arc::new(Alone),
 			secrets: Secrets::read(&secrets).unwrap(),
 			ledger: folder.join("ledger"),
@@ -64,7 +64,8 @@ impl MasternodeCustody {
 		});
 		let server = Server::builder().build("127.0.0.1:0").await.unwrap();
 		let address = format!("ws://{}", server.local_addr().unwrap());
-		let _server = server.start(methods(custody.clone(), addresses));
+		let answers = CustodyRpc::new(Arc::new(OnceLock::from(custody.clone())), kept);
+		let _server = server.start(answers.into_rpc());
 		let account = H256(account.id().into());
 		MasternodeCustody { store, account, key, custody, address, _server }
 	}
@@ -86,25 +87,6 @@ impl MasternodeCustody {
 			tokio::time::sleep(Duration::from_millis(50)).await;
 		}
 	}
-}
-
-fn methods(custody: Arc<Custody>, addresses: Vec<String>) -> RpcModule<Arc<Custody>> {
-	let mut module = RpcModule::new(custody);
-	module.register_method(STORE_ADDRESSES, move |_, _, _| addresses.clone()).unwrap();
-	module
-		.register_blocking_method(KEY_SHARE, |params, custody, _| {
-			let refused = |reason: String| ErrorObjectOwned::owned(1, reason, None::<()>);
-			let (task, position, worker): (TaskId, u32, AccountId) = params.parse()?;
-			let shares = custody.key_share(task, position, &worker, None);
-			let shares = shares.map_err(|error| refused(error.to_string()))?;
-			let share = |share: dgcs_custody::Released| ReleasedShare {
-				holder: share.holder,
-				sealed: share.sealed,
-			};
-			Ok::<Vec<ReleasedShare>, ErrorObjectOwned>(shares.into_iter().map(share).collect())
-		})
-		.unwrap();
-	module
 }
 
 /// The chain, by a client.
@@ -205,8 +187,8 @@ impl CustodyStore for Kept {
 		self.runtime.block_on(self.store.has(id)).map_err(io::Error::other)
 	}
 
-	fn pin(&self, id: &ContentId) -> io::Result<()> {
-		self.runtime.block_on(self.store.pin(id, u64::MAX)).map_err(io::Error::other)
+	fn pin(&self, blob: &Blob) -> io::Result<()> {
+		self.runtime.block_on(self.store.pin(&blob.id, blob.len)).map_err(io::Error::other)
 	}
 
 	fn unpin(&self, id: &ContentId) -> io::Result<()> {

@@ -11,10 +11,8 @@ use dgcs_primitives::{
 use dgcs_runtime::{AccountId, Balance};
 use sc_client_api::{HeaderBackend, StorageKey, StorageProvider};
 use sp_api::ProvideRuntimeApi;
-use sp_core::{
-	hashing::{twox_128, twox_64},
-	H256,
-};
+use sp_core::H256;
+use sp_io::hashing::{twox_128, twox_64};
 
 use crate::service::FullClient;
 
@@ -80,6 +78,11 @@ impl Chain for NodeChain {
 	fn finalised(&self) -> Result<At, ChainError> {
 		let info = self.0.info();
 		Ok(At { hash: info.finalized_hash, number: info.finalized_number })
+	}
+
+	fn block(&self, number: u32) -> Result<Option<At>, ChainError> {
+		let hash = self.0.hash(number).map_err(failed)?;
+		Ok(hash.map(|hash| At { hash, number }))
 	}
 
 	fn live_tasks(&self, at: H256) -> Result<Vec<TaskId>, ChainError> {

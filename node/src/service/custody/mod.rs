@@ -16,14 +16,14 @@ use dgcs_content::EncryptionSecret;
 use dgcs_custody::{
 	peers::WebSockets,
 	rpc::{CustodyApiServer, CustodyRpc},
-	AccountId, Chain, Custody, Limits, Parts, Secrets, Store as _,
+	AccountId, Chain, Custody, Limits, Parts, Secrets,
 };
 use dgcs_store::{Config, Embedded, Kubo, Multiaddr};
 use futures::StreamExt;
 use jsonrpsee::RpcModule;
 use sc_client_api::BlockchainEvents;
 use sc_service::{config::KeystoreConfig, error::Error, Configuration, TaskManager};
-use sp_core::hashing::blake2_256;
+use sp_io::hashing::blake2_256;
 use tokio::sync::watch;
 
 use self::{chain::NodeChain, store::BlockingStore};
@@ -205,10 +205,10 @@ async fn look_around(
 					continue;
 				};
 				let addresses = masternode.store_addresses().await.unwrap_or_default();
-				for address in addresses.iter().filter_map(|address| address.parse().ok()) {
-					if store.connect(&address).await.is_ok() {
-						break;
-					}
+				let addresses: Vec<Multiaddr> =
+					addresses.iter().filter_map(|address| address.parse().ok()).collect();
+				if let Err(error) = store.connect(&addresses).await {
+					log::debug!(target: LOG_TARGET, "The store of {}: {error}", each.account);
 				}
 			}
 		}
