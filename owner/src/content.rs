@@ -1,6 +1,10 @@
 //! The content of a task in its owner's store: made, kept, given out, let go.
 
-use std::{fs::File, io::Read, path::Path};
+use std::{
+	fs::File,
+	io::Read,
+	path::{Path, PathBuf},
+};
 
 use dgcs_client::{Account, AccountId, Chain};
 use dgcs_content::{
@@ -17,7 +21,7 @@ use crate::{
 	progress::{Progress, Tell},
 	record::{Content, Open, Record, Stamp, Submission, Tasks},
 	survey::{self, Survey},
-	wish::{Outline, Wish},
+	wish::{JoinBy, Outline, Wish},
 };
 
 /// Reads a program, and checks that it runs in every sandbox.
@@ -40,24 +44,62 @@ pub(crate) async fn blocking<T: Send + 'static>(
 	work.await.unwrap_or_else(|error| Err(Error::Broken(error.to_string())))
 }
 
-/// The task that `wish` asks for: one that an earlier run began and did not submit, if nothing about it
-/// has changed, or else a new one.
-pub fn begin(tasks: &Tasks, chain: &Chain, owner: &AccountId, wish: &Wish) -> Result<Open> {
-	let program = Stamp::of(&wish.program).map_err(at(&wish.program))?;
-	let input = wish.input.as_ref().map(|path| Stamp::of(path).map_err(at(path))).transpose()?;
+/// An earlier run's task for the same wish, if nothing about program and input has changed: one that is
+/// not submitted for certain, or one whose solution was to go to `out` and is not there yet.
+pub fn resume(
+	tasks: &Tasks,
+	chain: &Chain,
+	owner: &AccountId,
+	wish: &Wish,
+	out: Option<&Path>,
+) -> Result<Option<Record>> {
+	let (program, input) = stamps(wish)?;
 	let same = |record: &Record| {
 		record.genesis == chain.genesis()
 			&& record.owner == *owner
 			&& record.wish.as_ref() == Some(wish)
-			&& record.submission == Submission::None
 			&& (record.program, record.input) == (Some(program), input)
 	};
-	if let Some(record) = tasks.list()?.0.into_iter().rfind(same) {
+	let solved = |record: &Record| {
+		let last = record.merge.as_ref().and_then(|name| tasks.get(name).ok());
+		let merges = wish.join == JoinBy::Merge;
+		let fetched = match &last {
+			Some(step) => step.fetched.as_ref(),
+			None => record.fetched.as_ref().filter(|_| !merges),
+		};
+		// What ended without any result won't have one.
+		let nothing = record.settlement.as_ref().is_some_and(|end| end.chain.agreed == 0);
+		nothing || fetched.is_some_and(|fetched| fetched.done)
+	};
+	let unfinished = |record: &Record| match record.submission {
+		Submission::None | Submission::Sent { .. } => true,
+		Submission::Done { .. } => out.is_some() && record.out.as_deref() == out && !solved(record),
+	};
+	let found = tasks.list()?.0.into_iter().rfind(|record| same(record) && unfinished(record));
+	Ok(found)
+}
+
+fn stamps(wish: &Wish) -> Result<(Stamp, Option<Stamp>)> {
+	let stamp = |path: &PathBuf| Stamp::of(path).map_err(at(path));
+	Ok((stamp(&wish.program)?, wish.input.as_ref().map(stamp).transpose()?))
+}
+
+/// The task that `wish` asks for: that of an earlier run ([`resume`]), or else a new one.
+pub fn begin(
+	tasks: &Tasks,
+	chain: &Chain,
+	owner: &AccountId,
+	wish: &Wish,
+	out: Option<&Path>,
+) -> Result<Open> {
+	if let Some(record) = resume(tasks, chain, owner, wish, out)? {
 		return Ok(tasks.open(&record.name)?);
 	}
 	let mut record = Record::new(chain.genesis(), owner.clone(), TaskNonce::random());
 	record.wish = Some(wish.clone());
+	let (program, input) = stamps(wish)?;
 	(record.program, record.input) = (Some(program), input);
+	record.out = out.map(Path::to_owned);
 	Ok(tasks.create(record)?)
 }
 
@@ -101,6 +143,10 @@ pub async fn prepare(
 		Ok(write_content(&input, &plan, &secret, nonce, &sink, &mut progress)?)
 	})
 	.await?;
+	let (expected, found) = (survey.subtasks, prepared.manifest.subtasks);
+	if expected != found {
+		return Err(Error::Changed { expected, found });
+	}
 	keep(store, &prepared.id, &prepared.manifest).await?;
 	let outline = Outline {
 		manifest: prepared.id,

@@ -165,10 +165,18 @@ pub enum Error {
 		/// What is missing.
 		reason: String,
 	},
-	/// A task of another form than this program makes.
-	#[error("the output of {0} exists and is of another task: name a new folder")]
-	Occupied(PathBuf),
-	/// The program that was read is not the same any more.
+	/// The input is not what the price was asked for.
+	#[error(
+		"the input made {expected} subtasks when the price was asked for, and makes {found} now: try again \
+		 when nothing writes to it"
+	)]
+	Changed {
+		/// Subtasks that were priced.
+		expected: u32,
+		/// Subtasks that there are.
+		found: u32,
+	},
+	/// A thread panicked.
 	#[error("work on another thread broke off: {0}")]
 	Broken(String),
 }

@@ -19,7 +19,7 @@ mod survey;
 pub mod wish;
 
 pub use adopt::adopt;
-pub use content::{begin, manifest, prepare, read_program, release, roots};
+pub use content::{begin, manifest, prepare, read_program, release, resume, roots};
 pub use error::{Error, Result};
 pub use fetch::{fetch, verdicts, SOLUTION};
 pub use follow::{look, watch, Stage};

@@ -1,6 +1,7 @@
 //! An owner's steps against a real node: the binary that `DGCS_NODE` names.
 
 use std::{
+	path::Path,
 	process::{Child, Command, Stdio},
 	time::Duration,
 };
@@ -9,7 +10,7 @@ use dgcs_client::{call, Account, AccountId, Chain, Options, Sender};
 use dgcs_owner::{
 	adopt, begin, find, look, manifest, prepare, quote,
 	record::{Open, Submission, Tasks},
-	release, roots, submission, submit, survey, watch,
+	release, resume, roots, submission, submit, survey, watch,
 	wish::{JoinBy, Outline, Split, Terms, Wish},
 	Error, Ledger, Quote, Stage, Tell,
 };
@@ -106,7 +107,8 @@ impl Desk {
 	/// A task whose content is in the store. The reward makes it another task.
 	async fn prepared(&self, reward: u128) -> Open {
 		let wish = self.wish(reward);
-		let mut open = begin(&self.tasks, &self.chain, &self.id(), &wish).expect("there is room");
+		let mut open =
+			begin(&self.tasks, &self.chain, &self.id(), &wish, None).expect("there is room");
 		let survey = survey(&wish).expect("three lines");
 		let tell = Tell::nobody();
 		prepare(&self.chain, &self.account, &self.store, &survey, &mut open, &tell)
@@ -211,9 +213,19 @@ async fn a_task_is_paid_for_once(desk: &Desk) {
 
 	// A crash right after sending: the record knows no more than that.
 	open.update(|record| record.submission = Submission::Sent { since }).expect("there is room");
+	drop(open);
+	// The same command again is the same task.
+	let mut open = desk.prepared(1_000_002).await;
 	let again = submit(&desk.sender(), &mut open, &tell).await.expect("it is found");
 	assert_eq!(again, task);
-	// And one right before: the transaction is still to be made.
+	// It goes on where its solution is not there yet, and nowhere else.
+	let out = Path::new("/somewhere");
+	open.update(|record| record.out = Some(out.into())).expect("there is room");
+	let wish = desk.wish(1_000_002);
+	let earlier = |out| resume(&desk.tasks, &desk.chain, &desk.id(), &wish, out).expect("readable");
+	assert_eq!(earlier(Some(out)).map(|record| record.name), Some(open.record.name.clone()));
+	assert_eq!(earlier(Some(Path::new("/elsewhere"))), None);
+	assert_eq!(earlier(None), None);
 	let at = desk.chain.at_finalized().await.expect("the chain is there");
 	assert_eq!(held(at.funds(&desk.id()).await.expect("an account")), before, "not held twice");
 
@@ -226,6 +238,7 @@ async fn a_task_is_paid_for_once(desk: &Desk) {
 	assert_eq!((end.end, end.sums.paid), (TaskEnd::Cancelled, 0));
 	assert_eq!(desk.tasks.get(&open.record.name).expect("saved").settlement, Some(end));
 	assert_eq!(kept.chain().height(), 0);
+	assert_eq!(earlier(Some(out)), None, "it has no result");
 }
 
 async fn a_task_that_was_signed_elsewhere_is_found(desk: &Desk) {

@@ -25,7 +25,7 @@ use crate::{
 	money::show,
 	prepare as prepare_content, quote, read_program,
 	record::{Fetched, Open, Record, Submission, Tasks},
-	release, submission, submit as submit_task, summarize, survey,
+	release, resume, submission, submit as submit_task, summarize, survey,
 	survey::Survey,
 	watch as watch_task,
 	wish::{JoinBy, Outline, Wish},
@@ -134,30 +134,31 @@ async fn estimate(args: EstimateArgs, output: &Output) -> Result<Exit> {
 
 async fn run_task(args: RunArgs, output: &Output) -> Result<Exit> {
 	let folders = Folders::of(&args.common)?;
+	let tasks = folders.tasks();
 	let account = account(&args.signer, &args.chain, &folders, output)?;
 	let chain = connect(&args.chain).await?;
-	let plan = Plan::make(&args.wish, &chain, &account).await?;
 	let out = std::path::absolute(&args.out).map_err(crate::error::at(&args.out))?;
-	free(&out)?;
-	plan.show(output);
-	plan.check(&account)?;
-	confirm(&format!("Hold {} for this task?", show(plan.total())), args.yes, output)?;
+	let wish = args.wish.wish().map_err(CommandError::Usage)?;
+	let earlier = resume(&tasks, &chain, &account.id(), &wish, Some(&out))?;
+	let paid = earlier.filter(|record| record.submission != Submission::None);
+	let survey = match &paid {
+		Some(record) => {
+			output.note(&format!("Going on with task {}, which is paid", record.label()));
+			None
+		},
+		None => {
+			let plan = Plan::of(wish.clone(), &chain, &account).await?;
+			free(&out)?;
+			plan.show(output);
+			plan.check(&account)?;
+			confirm(&format!("Hold {} for this task?", show(plan.total())), args.yes, output)?;
+			Some(plan.survey)
+		},
+	};
 	output.resume_with("the same command");
 	let store = open_store(&args.store, &folders).await?;
-	let desk = Desk { chain, account, store, tasks: folders.tasks(), output };
-	let mut open = begin(&desk.tasks, &desk.chain, &desk.account.id(), &plan.wish)?;
-	open.update(|record| record.out = Some(out.clone()))?;
-	desk.connect_store().await;
-	desk.prepare(&plan.survey, &mut open).await?;
-	desk.submit(&mut open).await?;
-	desk.hold(&mut open).await?;
-	if args.detach {
-		let number = open.record.label();
-		output.note(&format!("Fetch the solution later by `dgcs task fetch {number}`"));
-		desk.store.shutdown().await?;
-		return Ok(Exit::Done);
-	}
-	let exit = desk.finish(open, &out).await;
+	let desk = Desk { chain, account, store, tasks, output };
+	let exit = desk.run(&wish, survey.as_ref(), &out, args.detach).await;
 	desk.store.shutdown().await?;
 	exit
 }
@@ -185,6 +186,30 @@ impl Desk<'_> {
 			Ok(count) => log::debug!(target: "owner", "{count} masternodes' stores are connected"),
 			Err(error) => log::info!(target: "owner", "{error}"),
 		}
+	}
+
+	/// From a wish to its solution in `out`, or with `detach` until the owner may go offline. `survey` is of
+	/// a task that is not paid yet.
+	async fn run(
+		&self,
+		wish: &Wish,
+		survey: Option<&Survey>,
+		out: &Path,
+		detach: bool,
+	) -> Result<Exit> {
+		let mut open = begin(&self.tasks, &self.chain, &self.account.id(), wish, Some(out))?;
+		open.update(|record| record.out = Some(out.into()))?;
+		self.connect_store().await;
+		if let Some(survey) = survey {
+			self.prepare(survey, &mut open).await?;
+		}
+		let task = self.submit(&mut open).await?;
+		self.hold(&mut open).await?;
+		if detach {
+			self.output.note(&format!("Fetch the solution later by `dgcs task fetch {task}`"));
+			return Ok(Exit::Done);
+		}
+		self.finish(open, out).await
 	}
 
 	async fn prepare(&self, survey: &Survey, open: &mut Open) -> Result<()> {
@@ -256,7 +281,7 @@ impl Desk<'_> {
 		let mut step = match &open.record.merge {
 			Some(name) => self.tasks.open(name)?,
 			None => {
-				let step = begin(&self.tasks, &self.chain, &self.account.id(), &merge)?;
+				let step = begin(&self.tasks, &self.chain, &self.account.id(), &merge, None)?;
 				open.update(|record| record.merge = Some(step.record.name.clone()))?;
 				step
 			},
@@ -328,7 +353,7 @@ async fn prepare(args: PrepareArgs, output: &Output) -> Result<Exit> {
 	output.resume_with("the same command");
 	let store = open_store(&args.store, &folders).await?;
 	let desk = Desk { chain, account, store, tasks: folders.tasks(), output };
-	let mut open = begin(&desk.tasks, &desk.chain, &desk.account.id(), &plan.wish)?;
+	let mut open = begin(&desk.tasks, &desk.chain, &desk.account.id(), &plan.wish, None)?;
 	desk.prepare(&plan.survey, &mut open).await?;
 	desk.store.shutdown().await?;
 	let name = open.record.name.clone();
