@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use sc_cli::{CliConfiguration, Error, Result, RunCmd, SubstrateCli};
+use sc_cli::{Error, Result, RunCmd, SubstrateCli};
 use sc_service::{config::KeystoreConfig, BasePath, ChainType, Configuration};
 
 use crate::{
