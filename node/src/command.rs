@@ -151,7 +151,7 @@ fn author_when_alone(mut config: Configuration) -> Configuration {
 #[cfg(test)]
 mod tests {
 	use super::*;
-	use sc_cli::Role;
+	use sc_cli::{CliConfiguration, Role};
 
 	fn parse(line: &str) -> Box<RunCmd> {
 		let cli = Cli::try_from_iter(line.split_whitespace()).expect("the line is well-formed");
