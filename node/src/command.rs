@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use sc_cli::{CliConfiguration, Error, Result, RunCmd, SubstrateCli};
+use sc_cli::{Error, Result, RunCmd, SubstrateCli};
 use sc_service::{config::KeystoreConfig, BasePath, ChainType, Configuration};
 
 use crate::{
@@ -151,7 +151,7 @@ fn author_when_alone(mut config: Configuration) -> Configuration {
 #[cfg(test)]
 mod tests {
 	use super::*;
-	use sc_cli::Role;
+	use sc_cli::{CliConfiguration, Role};
 
 	fn parse(line: &str) -> Box<RunCmd> {
 		let cli = Cli::try_from_iter(line.split_whitespace()).expect("the line is well-formed");

@@ -118,9 +118,14 @@ describe('interface', () => {
 			const own = methods.filter((method) => method.startsWith('dgcs_')).sort();
 			assert.deepEqual(own, [
 				'dgcs_estimate',
+				'dgcs_handOver',
+				'dgcs_held',
+				'dgcs_keptWorkChain',
+				'dgcs_keyShare',
 				'dgcs_masternodes',
 				'dgcs_queuePosition',
 				'dgcs_range',
+				'dgcs_storeAddresses',
 				'dgcs_task',
 				'dgcs_workChain',
 				'dgcs_worker',
@@ -149,6 +154,8 @@ describe('interface', () => {
 			);
 			assert.equal((await rpc(api, 'dgcs_queuePosition', 0)).ahead, 0);
 			assert.equal(await rpc(api, 'dgcs_range', 0, 0), null, 'nobody has a seat yet');
+			const [address] = await rpc(api, 'dgcs_storeAddresses');
+			assert.match(address, /^\/ip4\/127\.0\.0\.1\/tcp\/\d+\/p2p\/12D3KooW/);
 			assert.equal((await rpc(api, 'dgcs_masternodes')).length, 1);
 			assert.equal((await rpc(api, 'dgcs_masternodes', genesis)).length, 1);
 			const few = await rpc(api, 'dgcs_estimate', { subtasks: 10, reward: '1000000000' });
@@ -178,6 +185,11 @@ describe('interface', () => {
 			['dgcs_range', [0], -32602, { parameter: 'range' }],
 			['dgcs_range', [999, 0], -32901],
 			['dgcs_range', [0, 4_294_967_295], -32919, { range: 4_294_967_295 }],
+			['dgcs_held', [999], -32901, { task: 999 }],
+			['dgcs_held', [], -32602, { parameter: 'task' }],
+			['dgcs_keyShare', [999, 0, NO_ACCOUNT], -32901],
+			['dgcs_keyShare', [0, 1], -32602, { parameter: 'worker' }],
+			['dgcs_handOver', ['0x00'], -32602, { parameter: 'offer' }],
 			['dgcs_worker', [], -32602, { parameter: 'account' }],
 			['dgcs_worker', ['5Grw'], -32602, { parameter: 'account' }],
 			['dgcs_worker', [7], -32602, { parameter: 'account' }],

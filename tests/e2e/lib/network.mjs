@@ -177,7 +177,11 @@ export class Network {
 		const { port, rpcPort } = ports ?? { port: await freePort(), rpcPort: await freePort() };
 		const node = new Node({
 			name,
-			args: ['masternode', '--chain', this.spec, ...flags],
+			args: [
+				'masternode', '--chain', this.spec,
+				'--store-listen', '/ip4/127.0.0.1/tcp/0',
+				...flags,
+			],
 			port,
 			rpcPort,
 			folder: path.join(this.folder, name),

@@ -135,7 +135,7 @@ impl Prepared {
 		let mut finalised = client.finality_notification_stream();
 		let account = loop {
 			// Registered later than started, perhaps.
-			match account(&*chain, &self.secrets) {
+			match account(&chain, &self.secrets) {
 				Some(account) => break account,
 				None => match finalised.next().await {
 					Some(_) => {},
