@@ -155,8 +155,14 @@ fn hide_masternode_flag(arg: clap::Arg) -> clap::Arg {
 	}
 }
 
+/// Commands that connect to a chain and are none of its nodes.
+const CLIENTS: [&str; 3] = ["account", "task", "worker"];
+
 /// Where this chain is another than the one that the SDK's flags were made for.
 fn adapt(command: clap::Command) -> clap::Command {
+	if CLIENTS.contains(&command.get_name()) {
+		return command;
+	}
 	command.mut_args(adapt_argument).mut_subcommands(adapt)
 }
 

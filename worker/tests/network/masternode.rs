@@ -20,6 +20,7 @@ use dgcs_primitives::{
 	ContentId, EncryptionKey, RangeIndex, TaskId, WorkBlock,
 };
 use dgcs_store::{Config, Store};
+use futures::StreamExt;
 use jsonrpsee::server::{Server, ServerHandle};
 use sp_core::H256;
 use tokio::{runtime::Handle, sync::watch};
@@ -113,6 +114,15 @@ impl CustodyChain for View {
 	fn finalised(&self) -> Result<Block, ChainError> {
 		let head = self.chain.heads().finalized;
 		Ok(Block { hash: head.hash, number: head.number })
+	}
+
+	fn block(&self, number: u32) -> Result<Option<Block>, ChainError> {
+		if number > self.chain.heads().finalized.number {
+			return Ok(None);
+		}
+		let head = self.runtime.block_on(self.chain.finalized_heads(Some(number)).next());
+		let head = head.transpose().map_err(|error| ChainError(Box::new(error)))?;
+		Ok(head.map(|head| Block { hash: head.hash, number: head.number }))
 	}
 
 	fn live_tasks(&self, at: H256) -> Result<Vec<TaskId>, ChainError> {
