@@ -69,6 +69,7 @@ check_licences() {
 }
 
 check_e2e() {
+	scripts/update-metadata.sh --check "$CARGO_TARGET_DIR/release/dgcs"
 	DGCS_NEXT_RUNTIME=$(scripts/build-runtime.sh next-runtime)
 	export DGCS_NEXT_RUNTIME
 	node tests/e2e/run.mjs
