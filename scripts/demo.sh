@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A whole network on this machine: four masternodes, and one task from submission to settlement.
+# A whole network on this machine: four masternodes and five workers, which render a short film.
 #
 #   scripts/demo.sh          then keeps the network running, until Ctrl-C
 #   scripts/demo.sh --once   then ends
@@ -26,5 +26,9 @@ scripts/setup.sh
 printf 'demo: building (about half an hour for the first time, on two cores)\n'
 # As the tests do, so that nothing is built twice.
 cargo build --release --locked --workspace
+
+DGCS_PROGRAMS=$CARGO_TARGET_DIR/programs
+export DGCS_PROGRAMS
+scripts/build-examples.sh "$DGCS_PROGRAMS" >/dev/null
 
 exec node scripts/demo.mjs "$@"

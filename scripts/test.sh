@@ -71,7 +71,9 @@ check_licences() {
 check_e2e() {
 	scripts/update-metadata.sh --check "$CARGO_TARGET_DIR/release/dgcs"
 	DGCS_NEXT_RUNTIME=$(scripts/build-runtime.sh next-runtime)
-	export DGCS_NEXT_RUNTIME
+	DGCS_PROGRAMS=$CARGO_TARGET_DIR/programs
+	scripts/build-examples.sh "$DGCS_PROGRAMS"
+	export DGCS_NEXT_RUNTIME DGCS_PROGRAMS
 	node tests/e2e/run.mjs
 }
 

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 const here = fileURLToPath(new URL('.', import.meta.url));
 const given = process.argv.slice(2);
 // The longest first, so that no single one is left at the end.
-const order = ['network', 'tasks', 'upgrade', 'interface', 'votes'];
+const order = ['work', 'network', 'tasks', 'upgrade', 'interface', 'votes'];
 const rank = (file) => order.findIndex((name) => file.startsWith(name));
 const all = readdirSync(here).filter((file) => file.endsWith('.test.mjs'));
 const files = (given.length ? given : all.sort((a, b) => rank(a) - rank(b)))
