@@ -148,14 +148,18 @@ impl Prepared {
 			account,
 			chain,
 			store: self.blocking,
-			peers: Arc::new(WebSockets::new(self.runtime)),
+			peers: Arc::new(WebSockets::new(self.runtime.clone())),
 			secrets: self.secrets,
 			ledger: self.ledger,
 			limits: self.limits,
 		};
-		let custody = match Custody::open(parts) {
-			Ok(custody) => Arc::new(custody),
-			Err(error) => return log::error!(target: LOG_TARGET, "{error}"),
+		// It asks the store, and so waits.
+		let opened = self.runtime.spawn_blocking(move || Custody::open(parts)).await;
+		let custody = match opened {
+			Ok(Ok(custody)) => Arc::new(custody),
+			Ok(Err(error)) => return log::error!(target: LOG_TARGET, "{error}"),
+			// The node is ending.
+			Err(_) => return,
 		};
 		let _ = self.custody.set(custody.clone());
 		let (sender, receiver) = watch::channel(0);
