@@ -101,7 +101,12 @@ describe('work', () => {
 		assert.ok(!payees.has(liar.operator.address) && !payees.has(absent.operator.address));
 		const slashed = log.all('workers.Slashed').map(({ data }) => data.worker);
 		assert.deepEqual(new Set(slashed), new Set([liar.address, absent.address]));
-		await network.node('dave').start(network.peers(network.node('dave')));
+
+		// The masternode that was away comes back with what it holds.
+		const dave = await network.node('dave').start(network.peers(network.node('dave')));
+		await until(dave, 'dave answers for what it holds', () => {
+			return rpc(dave, 'dgcs_held', task).then(({ manifest }) => manifest, () => false);
+		});
 	});
 
 	it('renders a film and joins it', async () => {
