@@ -187,7 +187,7 @@ describe('interface', () => {
 			['dgcs_range', [0, 4_294_967_295], -32919, { range: 4_294_967_295 }],
 			['dgcs_held', [999], -32901, { task: 999 }],
 			['dgcs_held', [], -32602, { parameter: 'task' }],
-			['dgcs_keyShare', [999, 0, NO_ACCOUNT], -32901],
+			['dgcs_keyShare', [999, 0, NO_ACCOUNT], -32904, { worker: NO_ACCOUNT }],
 			['dgcs_keyShare', [0, 1], -32602, { parameter: 'worker' }],
 			['dgcs_handOver', ['0x00'], -32602, { parameter: 'offer' }],
 			['dgcs_worker', [], -32602, { parameter: 'account' }],
