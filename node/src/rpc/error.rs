@@ -169,7 +169,7 @@ impl RpcError {
 			RpcError::InvalidSpec { .. } => -32907,
 			RpcError::PriceTooHigh => -32908,
 			RpcError::Runtime { .. } => -32909,
-			RpcError::UnknownRange { .. } => -32919,
+			RpcError::UnknownRange { .. } => -32921,
 		}
 	}
 

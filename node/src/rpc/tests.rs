@@ -330,7 +330,7 @@ fn range_must_be_one_of_a_live_task() {
 	assert_eq!(error("dgcs_range", json!([404, 0])).0, -32901);
 	assert_eq!(error("dgcs_range", json!([2, 0])).0, -32902);
 	let (code, message, data) = error("dgcs_range", json!([1, 100]));
-	assert_eq!(code, -32919);
+	assert_eq!(code, -32921);
 	assert!(message.contains("99 at the most"), "{message}");
 	assert_eq!(data, json!({ "task": 1, "range": 100, "ranges": 100 }));
 	assert_eq!(error("dgcs_range", json!([1])).0, -32602);
