@@ -5,7 +5,6 @@
 //! store do: they run on threads that may wait.
 
 mod error;
-mod params;
 
 use std::{
 	fmt,
@@ -14,13 +13,13 @@ use std::{
 
 use codec::{DecodeAll, Encode};
 use dgcs_primitives::{RangeIndex, TaskId};
+use dgcs_rpc::{optional, required, Param};
 use jsonrpsee::proc_macros::rpc;
 use serde::{Deserialize, Serialize};
 use sp_core::Bytes;
 
 pub use error::RpcError;
 pub(crate) use error::OFFER_NOT_NOW;
-pub use params::{FromJson, Param};
 
 use crate::{
 	book::Held,
@@ -28,7 +27,6 @@ use crate::{
 	edges::{AccountId, Store},
 	hand_over::Offer,
 };
-use params::{optional, required};
 
 /// One share, as `dgcs_keyShare` gives it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,7 +66,7 @@ pub trait CustodyApi {
 		task: Option<Param<TaskId>>,
 		position: Option<Param<u32>>,
 		worker: Option<Param<AccountId>>,
-		range: Option<Param<u32>>,
+		range: Option<Param<RangeIndex>>,
 	) -> Result<Vec<KeyShareJson>, RpcError>;
 
 	/// What of the task is here, and whether that is all.
@@ -125,12 +123,12 @@ impl CustodyApiServer for CustodyRpc {
 		task: Option<Param<TaskId>>,
 		position: Option<Param<u32>>,
 		worker: Option<Param<AccountId>>,
-		range: Option<Param<u32>>,
+		range: Option<Param<RangeIndex>>,
 	) -> Result<Vec<KeyShareJson>, RpcError> {
 		let task = required("task", task)?;
 		let position = required("position", position)?;
 		let worker = required("worker", worker)?;
-		let range = optional("range", range)?.map(RangeIndex);
+		let range = optional("range", range)?;
 		let shares = self.custody()?.key_share(task, position, &worker, range)?;
 		let json = shares
 			.into_iter()

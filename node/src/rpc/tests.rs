@@ -10,6 +10,7 @@ use dgcs_primitives::{
 	ChainRecord, EncryptionKey, Kinds, Outcome, Price, RangeIndex, ResultDigest, Round, Settlement,
 	Sums, TaskEnd, TaskId, TaskKind, TaskSpec, Verdict, WorkBlock,
 };
+use dgcs_rpc::FromJson;
 use dgcs_runtime::{AccountId, Balance};
 use jsonrpsee::RpcModule;
 use serde_json::{json, Value};
@@ -21,10 +22,7 @@ use sp_runtime::{
 	Perbill, Permill,
 };
 
-use super::{
-	dgcs::{Dgcs, DgcsApiServer},
-	params::FromJson,
-};
+use super::dgcs::{Dgcs, DgcsApiServer};
 use crate::service::{Block, BlockHash};
 
 /// A task that runs.
