@@ -9,7 +9,7 @@ use dgcs_primitives::{
 		Capacity, EstimateError, MasternodeView, QueuePosition, TaskInfo, WorkerView,
 		MAX_BLOCKS_PER_CALL,
 	},
-	Price, RangeIndex, Refusal, TaskId, TaskSpec, WorkBlock,
+	Head as WorkChainHead, Price, RangeIndex, Refusal, TaskId, TaskSpec, WorkBlock,
 };
 use subxt::{
 	ext::scale_decode::DecodeAsType,
@@ -21,7 +21,7 @@ use crate::{
 	chain::unhex,
 	runtime::{api, Runtime},
 	vote::RangeVote,
-	work_chain::{self, WorkChain},
+	work_chain::WorkChain,
 	AccountId, Balance, Chain, Error, Head, Result,
 };
 
@@ -93,7 +93,7 @@ impl At {
 	}
 
 	/// The end of a live task's work chain. `None`: the task is not live.
-	pub async fn work_chain_head(&self, task: TaskId) -> Result<Option<work_chain::Head>> {
+	pub async fn work_chain_head(&self, task: TaskId) -> Result<Option<WorkChainHead>> {
 		let head = self.fetch(api::storage().verdicts().heads(), (task.into(),)).await?;
 		Ok(head.map(|head| head.0))
 	}
@@ -121,7 +121,7 @@ impl At {
 		Ok(true)
 	}
 
-	async fn append(&self, chain: &mut WorkChain, head: &work_chain::Head) -> Result<()> {
+	async fn append(&self, chain: &mut WorkChain, head: &WorkChainHead) -> Result<()> {
 		let task = chain.task();
 		while chain.height() < head.height {
 			let arguments = (task, chain.height(), MAX_BLOCKS_PER_CALL);

@@ -78,7 +78,7 @@ use crate::{Error, Result};
 	),
 	substitute_type(
 		path = "pallet_verdicts::types::Head",
-		with = "::subxt::utils::Static<crate::work_chain::Head>"
+		with = "::subxt::utils::Static<::dgcs_primitives::Head>"
 	)
 )]
 pub mod api {}
