@@ -18,7 +18,8 @@ use dgcs_content::{
 	get_blob,
 	keys::{seal_release, HolderShares},
 	put_blob, seal_result, Blob, BlockSink, BlockSource, Cut, Directory, EncryptionSecret, Ending,
-	Input, Join, Masternode, OwnerSecret, Plan, Prepared, Scope, TaskNonce, DEFAULT_SHARD_SIZE,
+	Input, Join, Manifest, Masternode, OwnerSecret, Plan, Prepared, Scope, TaskNonce,
+	DEFAULT_SHARD_SIZE,
 };
 use dgcs_custody::{
 	AccountId, Balance, Block, Chain, ChainError, Custody, Limits, Offer, Parts, PeerError, Peers,
@@ -26,9 +27,9 @@ use dgcs_custody::{
 };
 use dgcs_primitives::{
 	api::{MasternodeView, TaskInfo, TaskState, TaskView},
-	ChainRecord, ContentId, EncryptionKey, Outcome, Payout, RangeIndex, ResultDigest, Round,
-	Selection, Settlement, SubtaskLimits, Sums, TaskEnd, TaskId, TaskKind, TaskSpec, Verdict,
-	Visibility, WorkBlock,
+	doubles::task_spec,
+	ChainRecord, ContentId, EncryptionKey, Outcome, RangeIndex, ResultDigest, Round, Settlement,
+	Sums, TaskEnd, TaskId, Verdict, WorkBlock,
 };
 use sp_core::H256;
 use tempfile::TempDir;
@@ -530,32 +531,16 @@ pub fn catch_up(world: &World) {
 
 pub fn view(prepared: &Prepared, paid: Balance) -> TaskView<AccountId, Balance> {
 	let manifest = &prepared.manifest;
-	let spec = TaskSpec {
-		kind: TaskKind::Compute,
-		manifest: prepared.id,
-		input_root: manifest.input_root(),
-		subtasks: manifest.subtasks,
-		range_size: manifest.range_size,
-		replicas: 3,
-		max_replicas: 5,
-		reward: 1,
-		limits: SubtaskLimits { time_ms: 1, memory_mib: 1, fuel: 1 },
-		queue_timeout: 1,
-		run_timeout: 1,
-		selection: Selection::Any,
-		payout: Payout::Pps,
-		visibility: Visibility::Private,
-		keep_solution: false,
-	};
+	let Manifest { subtasks, range_size, .. } = *manifest;
 	TaskView {
 		owner: AccountId::new(OWNER),
-		spec,
+		spec: task_spec(prepared.id, manifest.input_root(), subtasks, range_size),
 		state: TaskState::Queued,
 		due: 1,
 		reward: 1,
 		held: paid,
 		begun_ranges: 0,
-		open_subtasks: manifest.subtasks,
+		open_subtasks: subtasks,
 		agreed: 0,
 		failed: 0,
 		height: 0,
