@@ -3,11 +3,13 @@
 //! Reads of tasks, workers and masternodes go through the runtime API behind the node's `dgcs_*`
 //! methods, in SCALE: the same answers, without a detour over JSON.
 
+use std::collections::BTreeSet;
+
 use codec::{Decode, Encode};
 use dgcs_primitives::{
 	api::{
 		Capacity, EstimateError, MasternodeView, QueuePosition, TaskInfo, WorkerView,
-		MAX_BLOCKS_PER_CALL,
+		MAX_BLOCKS_PER_CALL, MAX_TASKS_PER_CALL,
 	},
 	Head as WorkChainHead, Price, RangeIndex, Refusal, TaskId, TaskSpec, WorkBlock,
 };
@@ -163,17 +165,24 @@ impl At {
 
 	/// All live tasks, by their ids. For masternodes; the list is as long as the network is busy.
 	pub async fn live_tasks(&self) -> Result<Vec<TaskId>> {
-		let prefix = {
-			let storage = self.runtime.offline.storage();
-			// Keys alone: what a task looks like in storage may change.
-			let tasks = api::storage().tasks().tasks().unvalidated();
-			let entry = storage.entry(tasks).map_err(unusable)?;
-			entry.key_prefix()
-		};
-		let mut tasks: Vec<TaskId> =
-			self.keys(&prefix).await?.iter().map(|key| task_of(key)).collect::<Result<_>>()?;
-		tasks.sort();
-		Ok(tasks)
+		let function = "DgcsApi_live_tasks";
+		let (mut tasks, mut after) = (BTreeSet::new(), None);
+		loop {
+			let page: Vec<TaskId> = self.call(function, (after, MAX_TASKS_PER_CALL)).await?;
+			// A node that does not go forward would keep this going for ever.
+			if !page.iter().all(|task| tasks.insert(*task)) {
+				return Err(Error::answer(function, "a task is named twice"));
+			}
+			if page.len() < MAX_TASKS_PER_CALL as usize {
+				return Ok(tasks.into_iter().collect());
+			}
+			after = page.last().copied();
+		}
+	}
+
+	/// The tasks whose state, money or work chain changed in the block, those that ended among them.
+	pub async fn changed_tasks(&self) -> Result<Vec<TaskId>> {
+		self.call("DgcsApi_changed_tasks", ()).await
 	}
 
 	/// Whether a worker waits in the line for work.

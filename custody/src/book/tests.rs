@@ -173,7 +173,7 @@ proptest! {
 			};
 			match op {
 				Op::Live(id, paid) => book.live(TaskId(id), &view(id as u8, paid.into()), now),
-				Op::Learn(id, shards) if book.is_to_learn(TaskId(id)) => {
+				Op::Learn(id, shards) if book.to_learn().contains(&TaskId(id)) => {
 					book.learn(TaskId(id), promise(shards), now);
 				},
 				Op::Learn(..) => {},

@@ -45,9 +45,11 @@ pub fn account(byte: u8) -> AccountId {
 pub struct TestChain {
 	state: Mutex<State>,
 	/// The state of each block that changed something.
-	past: Mutex<BTreeMap<u32, State>>,
+	past: Mutex<BTreeMap<u32, Arc<State>>>,
 	/// State reads, to see what a request costs.
 	pub reads: AtomicU64,
+	/// The blocks whose state is gone.
+	pub pruned: Mutex<BTreeSet<u32>>,
 }
 
 #[derive(Clone, Default)]
@@ -65,15 +67,21 @@ impl TestChain {
 		let mut state = self.state.lock().expect("no test panics while it holds this");
 		change(&mut state);
 		state.number += 1;
-		self.past.lock().expect("not poisoned").insert(state.number, state.clone());
+		self.past.lock().expect("not poisoned").insert(state.number, Arc::new(state.clone()));
 	}
 
 	fn read<T>(&self, at: H256, read: impl FnOnce(&State) -> T) -> Result<T, ChainError> {
 		self.reads.fetch_add(1, Ordering::Relaxed);
+		if self.pruned.lock().expect("not poisoned").contains(&(at.to_low_u64_be() as u32)) {
+			return Err(ChainError("the state is gone".into()));
+		}
+		Ok(read(&self.state_at(at)))
+	}
+
+	fn state_at(&self, at: H256) -> Arc<State> {
 		let past = self.past.lock().expect("not poisoned");
 		let then = past.range(..=at.to_low_u64_be() as u32).next_back();
-		let start = State::default();
-		Ok(read(then.map_or(&start, |(_, state)| state)))
+		then.map(|(_, state)| state.clone()).unwrap_or_default()
 	}
 }
 
@@ -93,6 +101,17 @@ impl Chain for TestChain {
 				matches!(info, TaskInfo::Live(_)).then_some(*id)
 			};
 			state.tasks.iter().filter_map(live).collect()
+		})
+	}
+
+	fn changed_tasks(&self, at: H256) -> Result<Vec<TaskId>, ChainError> {
+		let before = self.state_at(H256::from_low_u64_be(at.to_low_u64_be().saturating_sub(1)));
+		self.read(at, |state| {
+			let ids: BTreeSet<TaskId> =
+				state.tasks.keys().chain(before.tasks.keys()).copied().collect();
+			let of =
+				|state: &State, id| (state.tasks.get(id).cloned(), state.work.get(id).cloned());
+			ids.into_iter().filter(|id| of(state, id) != of(&before, id)).collect()
 		})
 	}
 
