@@ -19,10 +19,11 @@ pub use account::{
 };
 pub use call::Call;
 pub use chain::{Chain, Head, Heads};
+pub use dgcs_rpc::masternode::{Held, ReleasedShare};
 pub use error::{Error, Failure, Result};
 pub use event::Events;
 pub use keystore::{AccountFile, Keystore, KeystoreError, MAX_NAME};
-pub use masternode::{Held, Masternode, ReleasedShare};
+pub use masternode::Masternode;
 pub use read::{At, Funds};
 pub use runtime::{api, spec_version};
 pub use transport::Options;

@@ -11,11 +11,12 @@ use std::{
 
 use dgcs_content::Manifest;
 use dgcs_primitives::{BlockNumber, TaskId, WorkBlock};
+use dgcs_rpc::masternode::Held;
 use schnellru::{ByLength, LruMap};
 use sp_core::H256;
 
 use crate::{
-	book::{Book, Held, Limits},
+	book::{Book, Limits},
 	edges::{AccountId, Chain, Peers, Store},
 	hand_over::Leaving,
 	ledger::{Ledger, LedgerError},

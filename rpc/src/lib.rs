@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod masternode;
 mod params;
 mod spec;
 

@@ -24,6 +24,7 @@ use std::{
 
 use dgcs_content::Blob;
 use dgcs_primitives::{api::TaskView, BlockNumber, ContentId, ResultDigest, TaskId};
+use dgcs_rpc::masternode::Held;
 use sp_core::H256;
 
 use crate::edges::{AccountId, Balance};
@@ -31,7 +32,6 @@ use entry::{Counts, Ended, Entry};
 use item::{charge, Lane};
 use queue::Queue;
 
-pub use entry::Held;
 pub use item::{Holding, Item, Job, Promise, MAX_KEYS, MAX_PRIVATE, MAX_PROGRAM};
 pub use limits::Limits;
 pub use queue::Failure;
