@@ -191,6 +191,12 @@ impl At {
 		Ok(self.fetch(asking, (worker.clone().into(),)).await?.is_some())
 	}
 
+	/// Whether a task waits that asks for no more than the worker offers, or the most telling reason why
+	/// none does.
+	pub async fn prospects(&self, worker: &AccountId) -> Result<std::result::Result<(), Refusal>> {
+		self.view("Tasks", "prospects", worker).await
+	}
+
 	/// Whether an account would get work if there were any for it, or why not.
 	pub async fn can_work(&self, account: &AccountId) -> Result<std::result::Result<(), Refusal>> {
 		self.view("Workers", "can_work", account).await
