@@ -85,10 +85,10 @@ impl Custody {
 		let first = next.max(at.number.saturating_sub(LOOK_BACK));
 		let mut all = first == next;
 		for number in first..at.number {
-			let read = || {
+			let read = || -> Result<bool, ChainError> {
 				let Some(block) = self.chain.block(number)? else { return Ok(false) };
 				self.look_at(&self.chain.changed_tasks(block.hash)?, &block)?;
-				Ok::<_, ChainError>(true)
+				Ok(true)
 			};
 			all &= read().unwrap_or_else(|error| {
 				log::debug!(target: LOG_TARGET, "Block #{number} is passed over: {error}");
