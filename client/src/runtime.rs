@@ -78,7 +78,7 @@ use crate::{Error, Result};
 	),
 	substitute_type(
 		path = "pallet_verdicts::types::Head",
-		with = "::subxt::utils::Static<crate::work_chain::Head>"
+		with = "::subxt::utils::Static<::dgcs_primitives::Head>"
 	)
 )]
 pub mod api {}
@@ -97,22 +97,32 @@ const PALLETS: [&str; 5] = ["Masternodes", "Workers", "Escrow", "Tasks", "Verdic
 const CALLS: [(&str, &str); 1] = [("Balances", "transfer_keep_alive")];
 
 /// The storage that is read.
-const STORAGE: [(&str, &str); 6] = [
+const STORAGE: [(&str, &str); 5] = [
 	("System", "Account"),
 	("System", "Events"),
-	("Tasks", "Tasks"),
 	("Tasks", "Asking"),
 	("Verdicts", "Heads"),
 	("Verdicts", "Ranges"),
 ];
 
-/// Of these the values matter not: all events of all pallets have one type, which any new one
-/// changes, and of tasks the keys are read.
-const VALUES_UNUSED: [&str; 2] = ["Events", "Tasks"];
+/// Of this the value matters not: all events of all pallets have one type, which any new one changes.
+const VALUE_UNUSED: &str = "Events";
 
 /// The runtime APIs that are called.
 const RUNTIME_APIS: [(&str, &[&str]); 2] = [
-	("DgcsApi", &["task", "queue_position", "work_chain", "worker", "estimate", "masternodes"]),
+	(
+		"DgcsApi",
+		&[
+			"task",
+			"live_tasks",
+			"changed_tasks",
+			"queue_position",
+			"work_chain",
+			"worker",
+			"estimate",
+			"masternodes",
+		],
+	),
 	("AccountNonceApi", &["account_nonce"]),
 ];
 
@@ -228,9 +238,9 @@ fn differences(ours: &Metadata, theirs: &Metadata) -> Vec<String> {
 	}
 	for (pallet, entry) in STORAGE {
 		let hash = |metadata: &Metadata| metadata.pallet_by_name(pallet)?.storage_hash(entry);
-		let same = match VALUES_UNUSED.contains(&entry) {
-			true => hash(theirs).is_some(),
-			false => hash(ours) == hash(theirs),
+		let same = match entry {
+			VALUE_UNUSED => hash(theirs).is_some(),
+			_ => hash(ours) == hash(theirs),
 		};
 		if !same {
 			found.push(format!("the storage {pallet}.{entry}"));
@@ -328,7 +338,7 @@ mod tests {
 		assert!(
 			with("RoundOpened", "RoundClosed").contains(&"the event Verdicts.RoundOpened".into())
 		);
-		assert!(with("DgcsApi", "DgcsBpi").len() == 6);
+		assert!(with("DgcsApi", "DgcsBpi").len() == 8);
 		// Not used here.
 		assert!(with("proxy_announced", "proxy_denounced").is_empty());
 	}

@@ -16,7 +16,7 @@ mod vote;
 
 pub use accumulator::{leaf_hash, merkle_root, Accumulator, JoinNodes};
 pub use chain::{
-	ChainRecord, Outcome, Receipt, Settlement, Sums, TaskEnd, Verdict, Verdicts, WorkBlock,
+	ChainRecord, Head, Outcome, Receipt, Settlement, Sums, TaskEnd, Verdict, Verdicts, WorkBlock,
 	BLOCK_DOMAIN,
 };
 pub use ids::{ContentCodec, ContentId, EncryptionKey, RangeIndex, ResultDigest, Round, TaskId};

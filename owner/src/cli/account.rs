@@ -11,13 +11,13 @@ use super::{
 };
 use crate::money::show;
 
-pub(super) async fn run(command: AccountCommand, output: &Output) -> Result<()> {
+pub(super) async fn run(command: &AccountCommand, output: &Output) -> Result<()> {
 	match command {
-		AccountCommand::New(args) => new(&args, output),
-		AccountCommand::Import(args) => import(&args, output),
-		AccountCommand::List(args) => list(&args, output),
-		AccountCommand::Show(args) => show_account(&args, output).await,
-		AccountCommand::Export(args) => export(&args, output),
+		AccountCommand::New(args) => new(args, output),
+		AccountCommand::Import(args) => import(args, output),
+		AccountCommand::List(args) => list(args, output),
+		AccountCommand::Show(args) => show_account(args, output).await,
+		AccountCommand::Export(args) => export(args, output),
 	}
 }
 

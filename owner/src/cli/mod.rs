@@ -21,7 +21,7 @@ const GRACE: Duration = Duration::from_secs(10);
 
 impl TaskCommand {
 	/// Does what was typed, to its end or to Ctrl-C. Says everything itself, errors as well.
-	pub fn run(self) -> Exit {
+	pub fn run(&self) -> Exit {
 		let output = Output::new(self.common().output);
 		drive(&output, task::run(self, &output))
 	}
@@ -43,7 +43,7 @@ impl TaskCommand {
 
 impl AccountCommand {
 	/// Does what was typed. Says everything itself, errors as well.
-	pub fn run(self) -> Exit {
+	pub fn run(&self) -> Exit {
 		let output = Output::new(self.common().output);
 		drive(&output, async { account::run(self, &output).await.map(|()| Exit::Done) })
 	}

@@ -312,9 +312,10 @@ mod tests {
 	#[test]
 	fn it_is_said_what_masternodes_lack() {
 		let account = |n| AccountId::new([n; 32]);
-		let all = Held { complete: true, manifest: true, shards_held: 2, shards: 2 };
+		let all =
+			Held { complete: true, manifest: true, shards_held: 2, shards: 2, ..Held::default() };
 		let masternodes = vec![
-			(account(1), Ok(all)),
+			(account(1), Ok(all.clone())),
 			(account(2), Ok(Held { complete: false, shards_held: 1, ..all })),
 			(account(3), Err("no node answers".into())),
 		];

@@ -32,17 +32,17 @@ use crate::{
 	Error, Ledger, Network, Quote, Stage, SOLUTION,
 };
 
-pub(super) async fn run(command: TaskCommand, output: &Output) -> Result<Exit> {
+pub(super) async fn run(command: &TaskCommand, output: &Output) -> Result<Exit> {
 	match command {
-		TaskCommand::Run(args) => run_task(*args, output).await,
-		TaskCommand::Prepare(args) => prepare(*args, output).await,
+		TaskCommand::Run(args) => run_task(args, output).await,
+		TaskCommand::Prepare(args) => prepare(args, output).await,
 		TaskCommand::Submit(args) => submit(args, output).await,
-		TaskCommand::List(args) => list(&args, output),
-		TaskCommand::Show(args) => show_task(&args, output).await,
+		TaskCommand::List(args) => list(args, output),
+		TaskCommand::Show(args) => show_task(args, output).await,
 		TaskCommand::Watch(args) => watch(args, output).await,
 		TaskCommand::Fetch(args) => fetch(args, output).await,
 		TaskCommand::Cancel(args) => cancel(args, output).await,
-		TaskCommand::Estimate(args) => estimate(*args, output).await,
+		TaskCommand::Estimate(args) => estimate(args, output).await,
 	}
 }
 
@@ -120,7 +120,7 @@ impl Plan {
 	}
 }
 
-async fn estimate(args: EstimateArgs, output: &Output) -> Result<Exit> {
+async fn estimate(args: &EstimateArgs, output: &Output) -> Result<Exit> {
 	let folders = Folders::of(&args.common)?;
 	let owner = account(&args.signer, &args.chain, &folders, output)?;
 	let chain = connect(&args.chain).await?;
@@ -132,7 +132,7 @@ async fn estimate(args: EstimateArgs, output: &Output) -> Result<Exit> {
 	Ok(Exit::Done)
 }
 
-async fn run_task(args: RunArgs, output: &Output) -> Result<Exit> {
+async fn run_task(args: &RunArgs, output: &Output) -> Result<Exit> {
 	let folders = Folders::of(&args.common)?;
 	let tasks = folders.tasks();
 	let account = account(&args.signer, &args.chain, &folders, output)?;
@@ -344,7 +344,7 @@ fn solved(record: &Record, ledger: &Ledger, fetched: &Fetched, output: &Output) 
 	exit
 }
 
-async fn prepare(args: PrepareArgs, output: &Output) -> Result<Exit> {
+async fn prepare(args: &PrepareArgs, output: &Output) -> Result<Exit> {
 	let folders = Folders::of(&args.common)?;
 	let account = account(&args.signer, &args.chain, &folders, output)?;
 	let chain = connect(&args.chain).await?;
@@ -379,7 +379,7 @@ async fn prepare(args: PrepareArgs, output: &Output) -> Result<Exit> {
 	Ok(Exit::Done)
 }
 
-async fn submit(args: SubmitArgs, output: &Output) -> Result<Exit> {
+async fn submit(args: &SubmitArgs, output: &Output) -> Result<Exit> {
 	let folders = Folders::of(&args.common)?;
 	let tasks = folders.tasks();
 	let mut open = tasks.open(&args.task)?;
@@ -519,7 +519,7 @@ async fn show_foreign(chain: &Chain, text: &str, output: &Output) -> Result<Exit
 	Ok(Exit::Done)
 }
 
-async fn watch(args: WatchArgs, output: &Output) -> Result<Exit> {
+async fn watch(args: &WatchArgs, output: &Output) -> Result<Exit> {
 	output.resume_with(format!("dgcs task watch {}", args.task));
 	let folders = Folders::of(&args.common)?;
 	let tasks = folders.tasks();
@@ -576,14 +576,14 @@ impl Desk<'_> {
 	}
 }
 
-async fn fetch(args: FetchArgs, output: &Output) -> Result<Exit> {
+async fn fetch(args: &FetchArgs, output: &Output) -> Result<Exit> {
 	output.resume_with(format!("dgcs task fetch {}", args.task));
 	let folders = Folders::of(&args.common)?;
 	let account = account(&args.signer, &args.chain, &folders, output)?;
 	let chain = connect(&args.chain).await?;
 	let store = open_store(&args.store, &folders).await?;
 	let desk = Desk { chain, account, store, tasks: folders.tasks(), output };
-	let exit = fetch_at(&desk, &args).await;
+	let exit = fetch_at(&desk, args).await;
 	desk.store.shutdown().await?;
 	exit
 }
@@ -613,7 +613,7 @@ async fn fetch_at(desk: &Desk<'_>, args: &FetchArgs) -> Result<Exit> {
 	desk.finish(open, &out).await
 }
 
-async fn cancel(args: CancelArgs, output: &Output) -> Result<Exit> {
+async fn cancel(args: &CancelArgs, output: &Output) -> Result<Exit> {
 	let folders = Folders::of(&args.common)?;
 	let account = account(&args.signer, &args.chain, &folders, output)?;
 	let chain = connect(&args.chain).await?;

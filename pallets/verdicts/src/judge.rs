@@ -1,11 +1,13 @@
 //! What the task book asks of the votes.
 
-use dgcs_primitives::{ChainRecord, Judge, RangeIndex, RangeTerms, SeatError, TaskBook, TaskId};
-use dgcs_primitives::{MAX_RANGE_SIZE, MAX_REPLICAS};
+use dgcs_primitives::{
+	ChainRecord, Head, Judge, RangeIndex, RangeTerms, SeatError, TaskBook, TaskId, MAX_RANGE_SIZE,
+	MAX_REPLICAS,
+};
 
 use crate::{
 	pallet::{Closing, Config, Heads, Pallet, Ranges},
-	types::{after, Head, RangeVote, Seat, SeatState},
+	types::{after, RangeVote, Seat, SeatState},
 };
 
 impl<T: Config> Judge<T::AccountId> for Pallet<T> {

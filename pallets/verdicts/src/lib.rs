@@ -24,8 +24,8 @@ pub mod weights;
 
 pub use pallet::*;
 pub use types::{
-	Answer, Head, Phase, RangeOf, RangeVote, ReceiptOf, ReceiptsOf, Seat, SeatState, Seats,
-	MAX_RECEIPTS, PARKED,
+	Answer, Phase, RangeOf, RangeVote, ReceiptOf, ReceiptsOf, Seat, SeatState, Seats, MAX_RECEIPTS,
+	PARKED,
 };
 pub use weights::WeightInfo;
 
@@ -37,7 +37,7 @@ pub(crate) const LOG_TARGET: &str = "runtime::verdicts";
 pub mod pallet {
 	use super::*;
 	use dgcs_primitives::{
-		Commitment, Digests, Escrow, RangeIndex, Round, TaskBook, TaskId, WorkBlock, Workers,
+		Commitment, Digests, Escrow, Head, RangeIndex, Round, TaskBook, TaskId, WorkBlock, Workers,
 	};
 	use frame_support::{pallet_prelude::*, traits::tokens};
 	use frame_system::pallet_prelude::*;

@@ -1,7 +1,7 @@
 //! What must always hold.
 
 use alloc::collections::{BTreeMap, BTreeSet};
-use dgcs_primitives::{Accumulator, Outcome, RangeIndex, Round, TaskId, MAX_RANGE_SIZE};
+use dgcs_primitives::{Accumulator, Head, Outcome, RangeIndex, Round, TaskId, MAX_RANGE_SIZE};
 use frame_support::ensure;
 use sp_core::H256;
 use sp_runtime::TryRuntimeError;
@@ -9,7 +9,7 @@ use sp_runtime::TryRuntimeError;
 use crate::{
 	pallet::{Agenda, AgendaCursor, Answers, Blocks, Closing, Config, Heads, Pallet, Ranges},
 	tally::mask_below,
-	types::{Head, Phase, RangeOf, SeatState, PARKED},
+	types::{Phase, RangeOf, SeatState, PARKED},
 };
 
 type Check = Result<(), TryRuntimeError>;

@@ -1,10 +1,9 @@
-//! What the pallet keeps: the head of a work chain, a range under vote, its seats and answers.
+//! What the pallet keeps beside the heads of work chains: a range under vote, its seats and answers.
 
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use dgcs_primitives::{
 	api::{RangeView, SeatStage, SeatView},
-	Accumulator, ChainRecord, Commitment, Digests, RangeTerms, Receipt, ResultDigest, Round,
-	MAX_PPLNS_WINDOW, MAX_REPLICAS,
+	Commitment, Digests, RangeTerms, Receipt, ResultDigest, Round, MAX_PPLNS_WINDOW, MAX_REPLICAS,
 };
 use frame_support::{traits::ConstU32, BoundedVec};
 use scale_info::TypeInfo;
@@ -31,50 +30,6 @@ pub type ReceiptOf<T> = Receipt<<T as frame_system::Config>::AccountId, <T as Co
 
 /// Who did what in a round, and who was paid.
 pub type ReceiptsOf<T> = BoundedVec<ReceiptOf<T>, ConstU32<MAX_RECEIPTS>>;
-
-/// The end of a task's work chain, and what is still to be decided.
-#[derive(
-	Clone,
-	Debug,
-	Default,
-	PartialEq,
-	Eq,
-	Encode,
-	Decode,
-	DecodeWithMemTracking,
-	MaxEncodedLen,
-	TypeInfo,
-)]
-pub struct Head {
-	/// How many blocks there are.
-	pub height: u32,
-	/// Hash of the last one, all zeros while there is none.
-	pub tip: H256,
-	/// Subtasks without a verdict.
-	pub open_subtasks: u32,
-	/// Over every block's verdicts root.
-	pub solution: Accumulator,
-	/// Over every block's receipts root.
-	pub receipts: Accumulator,
-	/// Subtasks with a digest.
-	pub agreed: u32,
-	/// Subtasks without a majority.
-	pub failed: u32,
-}
-
-impl Head {
-	/// What the chain leaves behind when it ends here.
-	pub fn record(&self) -> ChainRecord {
-		ChainRecord {
-			height: self.height,
-			tip: self.tip,
-			solution_root: self.solution.root(),
-			receipts_root: self.receipts.root(),
-			agreed: self.agreed,
-			failed: self.failed,
-		}
-	}
-}
 
 /// What a range waits for.
 #[derive(
