@@ -97,18 +97,19 @@ const PALLETS: [&str; 5] = ["Masternodes", "Workers", "Escrow", "Tasks", "Verdic
 const CALLS: [(&str, &str); 1] = [("Balances", "transfer_keep_alive")];
 
 /// The storage that is read.
-const STORAGE: [(&str, &str); 6] = [
+const STORAGE: [(&str, &str); 7] = [
 	("System", "Account"),
 	("System", "Events"),
 	("Tasks", "Tasks"),
 	("Tasks", "Asking"),
+	("Workers", "Workers"),
 	("Verdicts", "Heads"),
 	("Verdicts", "Ranges"),
 ];
 
 /// Of these the values matter not: all events of all pallets have one type, which any new one
-/// changes, and of tasks the keys are read.
-const VALUES_UNUSED: [&str; 2] = ["Events", "Tasks"];
+/// changes, and of tasks and workers the keys are read.
+const VALUES_UNUSED: [&str; 3] = ["Events", "Tasks", "Workers"];
 
 /// The runtime APIs that are called.
 const RUNTIME_APIS: [(&str, &[&str]); 2] = [

@@ -1,15 +1,16 @@
 //! Until the owner may go offline: waiting for masternodes to hold what a task needs.
 
-use dgcs_client::{AccountId, Chain};
+use dgcs_client::{AccountId, Chain, Error as ChainError, Head};
 use dgcs_content::Manifest;
 use dgcs_primitives::{api::TaskInfo, TaskId};
 use dgcs_store::Store;
 
 use crate::{
-	error::Result,
+	attend::attended,
+	error::{Error, Result},
 	network::Network,
 	progress::{Progress, Tell},
-	record::Open,
+	record::{Open, Submission},
 };
 
 /// How many of `holders` masternodes must hold everything before the owner may go offline: as many as it
@@ -33,47 +34,67 @@ pub async fn hold(
 	open: &mut Open,
 	tell: &Tell,
 ) -> Result<()> {
+	attended(chain, tell, serve(chain, store, manifest, task, open, tell)).await
+}
+
+async fn serve(
+	chain: &Chain,
+	store: &Store,
+	manifest: &Manifest,
+	task: TaskId,
+	open: &mut Open,
+	tell: &Tell,
+) -> Result<()> {
 	let Some(content) = &open.record.content else { return Ok(()) };
 	let named = content.spec.manifest;
+	let submitted = match open.record.submission {
+		Submission::Done { block, .. } => block,
+		_ => 0,
+	};
 	let holders = holders(manifest);
 	let needed = needed(holders.len());
 	let mut connected = false;
 	let mut warned = String::new();
+	let mut warn = |text: String| {
+		if warned != text {
+			tell.say(Progress::Warning(text.clone()));
+			warned = text;
+		}
+	};
 	while !open.record.held {
 		let heads = chain.heads();
-		let at = chain.at(heads.finalized).await?;
-		if !matches!(at.task(task).await?, Some(TaskInfo::Live(_))) {
-			return Ok(());
-		}
-		let network = Network::at(&at).await?;
-		if !connected {
-			match network.connect(store).await {
-				Ok(_) => {
-					connected = true;
-					// For those that are not connected. That nobody takes a note now is no reason to stop.
-					if let Err(error) = store.provide(&named).await {
-						log::debug!(target: "owner", "{error}");
+		match network(chain, heads.finalized, task, submitted).await {
+			Ok(None) => return Ok(()),
+			Ok(Some(network)) => {
+				if !connected {
+					match network.connect(store).await {
+						Ok(_) => {
+							connected = true;
+							// For those that are not connected. That nobody takes a note now is no reason to stop.
+							if let Err(error) = store.provide(&named).await {
+								log::debug!(target: "owner", "{error}");
+							}
+						},
+						Err(error) => warn(error.to_string()),
 					}
-				},
-				Err(error) => {
-					let error = error.to_string();
-					if warned != error {
-						tell.say(Progress::Warning(error.clone()));
-						warned = error;
-					}
-				},
-			}
-		}
-		let masternodes = network.held(task, &holders).await;
-		let complete = |(_, held): &&(AccountId, Result<dgcs_client::Held, String>)| {
-			held.as_ref().is_ok_and(|held| held.complete)
-		};
-		let enough = masternodes.iter().filter(complete).count() >= needed;
-		tell.say(Progress::Holding { masternodes, needed });
-		if enough {
-			open.update(|record| record.held = true)?;
-			tell.say(Progress::Held);
-			return Ok(());
+				}
+				let masternodes = network.held(task, &holders).await;
+				let complete = |(_, held): &&(AccountId, Result<dgcs_client::Held, String>)| {
+					held.as_ref().is_ok_and(|held| held.complete)
+				};
+				let enough = masternodes.iter().filter(complete).count() >= needed;
+				tell.say(Progress::Holding { masternodes, needed });
+				if enough {
+					open.update(|record| record.held = true)?;
+					tell.say(Progress::Held);
+					return Ok(());
+				}
+			},
+			// Another node may be behind, or late: it has a minute to find a better one.
+			Err(Error::Chain(
+				error @ (ChainError::UnknownBlock { .. } | ChainError::TimedOut { .. }),
+			)) => warn(error.to_string()),
+			Err(error) => return Err(error),
 		}
 		let mut now = heads;
 		while now.finalized == heads.finalized {
@@ -81,6 +102,23 @@ pub async fn hold(
 		}
 	}
 	Ok(())
+}
+
+/// The masternodes as of a block. `None`: the task is not live there.
+async fn network(
+	chain: &Chain,
+	block: Head,
+	task: TaskId,
+	submitted: u32,
+) -> Result<Option<Network>> {
+	let at = chain.at(block).await?;
+	match at.task(task).await? {
+		Some(TaskInfo::Live(_)) => Ok(Some(Network::at(&at).await?)),
+		None if block.number < submitted => {
+			Err(ChainError::UnknownBlock { block: format!("#{submitted}") }.into())
+		},
+		_ => Ok(None),
+	}
 }
 
 #[cfg(test)]

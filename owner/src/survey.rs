@@ -68,7 +68,10 @@ pub fn survey(wish: &Wish) -> Result<Survey> {
 		},
 		(Input::File(path), Split::Lines(lines)) => {
 			let mut count = Count::default();
-			File::open(path).and_then(|mut file| read(&mut file, &mut count)).map_err(at(path))?;
+			// No further than it is long now: who writes to it all the while would keep this going for ever.
+			let len = path.metadata().map_err(at(path))?.len();
+			let counted = File::open(path).and_then(|file| read(&mut file.take(len), &mut count));
+			counted.map_err(at(path))?;
 			by_lines(lines, &count)
 		},
 		(Input::Folder(_), Split::Lines(_)) => return cut_error(CutError::LinesOfFolder),

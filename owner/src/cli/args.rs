@@ -131,6 +131,10 @@ pub struct StoreArgs {
 	/// Where the store listens for other peers
 	#[arg(long, value_name = "MULTIADDR", default_value = "/ip4/0.0.0.0/tcp/0")]
 	pub listen: String,
+
+	/// How much of the disk the store may take, as 500M or 64G
+	#[arg(long, value_name = "SIZE", value_parser = size, default_value = "64G")]
+	pub store_capacity: u64,
 }
 
 /// How results are joined, as an argument.
@@ -698,6 +702,7 @@ mod tests {
 			"--count 1 --env =1",
 			"--count 1 --genesis 0x12",
 			"--count 1 --output xml",
+			"--count 1 --store-capacity 0",
 		] {
 			assert!(wish(line).is_err(), "{line}");
 		}
@@ -716,6 +721,7 @@ mod tests {
 			"task list --output json",
 			"task show 7 --all --chain ws://one:1,ws://two:2",
 			"task watch 7 --kubo http://127.0.0.1:5001",
+			"task fetch 7 --out o --store-capacity 500M",
 			"task fetch 7 --out o -y",
 			"task cancel 7 --yes",
 			"task estimate p.wasm --input i --split lines:100",

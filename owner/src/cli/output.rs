@@ -219,9 +219,11 @@ fn line(progress: &Progress) -> String {
 			format!("{complete} of {needed} masternodes hold the task{}", lacks(masternodes))
 		},
 		Progress::Held => "Enough masternodes hold the task: you may go offline".into(),
-		Progress::Queued { position } => match position {
-			Some(position) => format!("In the queue, at most {} tasks ahead", position.ahead),
-			None => "In the queue".into(),
+		Progress::Queued { position, due } => {
+			let ahead = position.map_or(String::new(), |position| {
+				format!(", at most {} tasks ahead", position.ahead)
+			});
+			format!("In the queue{ahead}; given up in block #{due} if no worker takes it before")
 		},
 		Progress::Running { open, failed, begun, held, .. } => {
 			let failed = if *failed > 0 { format!(", {failed} failed") } else { String::new() };
@@ -283,9 +285,9 @@ fn object(progress: &Progress) -> Option<Value> {
 			json!({"event": "holding", "needed": needed, "masternodes": rows})
 		},
 		Progress::Held => json!({"event": "held"}),
-		Progress::Queued { position } => {
-			json!({"event": "queued", "ahead": position.map(|position| position.ahead)})
-		},
+		Progress::Queued { position, due } => json!({
+			"event": "queued", "ahead": position.map(|position| position.ahead), "due": due,
+		}),
 		Progress::Running { open, agreed, failed, begun, held } => json!({
 			"event": "running", "open": open, "agreed": agreed, "failed": failed,
 			"begunRanges": begun, "held": money(held),
