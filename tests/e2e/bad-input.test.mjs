@@ -69,11 +69,10 @@ describe('bad input', () => {
 		it('waits for workers that there are not, says so, and gives the money back', async () => {
 			const task = ['run', file('echo.wasm'), '--count', '1', '--wait', '30s', '--out', file('nobody')];
 			const run = dgcs('//Ferdie', ['task', ...task, ...TOO_MUCH, '--yes']);
-			const estimate = await run.says('estimate');
-			const warning = await run.says('warning');
-			const queued = await run.says('queued');
-			// From here on the others get theirs, of which none has enough memory for this one.
-			register();
+			const about = ({ message }) => message.includes('worker');
+			const first = Promise.all([run.says('estimate'), run.says('warning', about), run.says('queued')]);
+			// From then on the others get theirs, of which none has enough memory for this one.
+			const [estimate, warning, queued] = await first.finally(register);
 			assert.match(estimate.warnings.join(), /no worker is registered.*needs 3 .*30 s \(--wait\).*comes back/);
 			assert.equal(estimate.operators, 0);
 			assert.match(warning.message, /no worker is registered.*until block #\d+.*comes back.*task cancel \d+/);
@@ -222,9 +221,20 @@ describe('bad input', () => {
 					return fails(prepare('full-kubo', '--kubo', kubo), 5, /no space left on device.*try again/);
 				}),
 				(async () => {
-					await fails(prepare('small', '--store-capacity', '20M'), 1, /the store is full.*more room \(--store-capacity/);
-					const again = prepare('small');
+					const full = /the store is full.*more room \(--store-capacity.*end tasks that are no longer needed/;
+					await fails(prepare('small', '--store-capacity', '20M'), 1, full);
+					const room = ['--store-capacity', '80M'];
+					const again = prepare('small', ...room);
 					assert.equal((await again.end()).code, 0, `${again}`);
+					await knowsOne('small');
+					// Another one is too much, until the first is let go of.
+					const { name } = await again.says('prepared');
+					const another = () => prepare('small', ...room, '--split', 'bytes:2M');
+					await fails(another(), 1, full);
+					const cancel = dgcs('//Bob', ['task', 'cancel', name, '--yes'], { data: 'small' });
+					assert.equal((await cancel.end()).code, 0, `${cancel}`);
+					const last = another();
+					assert.equal((await last.end()).code, 0, `${last}`);
 					await knowsOne('small');
 				})(),
 			]);

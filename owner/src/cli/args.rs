@@ -45,7 +45,8 @@ pub enum TaskCommand {
 	/// Fetch the results of a task that has ended
 	#[command(after_help = EXIT_CODES)]
 	Fetch(FetchArgs),
-	/// End a task: what was not begun comes back as money
+	/// End a task: what was not begun comes back as money. One that was never submitted is forgotten, with
+	/// its content
 	#[command(after_help = EXIT_CODES)]
 	Cancel(CancelArgs),
 	/// Say what a task would cost, and sign nothing
@@ -497,7 +498,7 @@ pub struct FetchArgs {
 /// `dgcs task cancel`.
 #[derive(Debug, Args)]
 pub struct CancelArgs {
-	/// The task's number
+	/// The task's number, or the name of one that was never submitted
 	#[arg(value_name = "TASK")]
 	pub task: String,
 	/// Sign without asking
@@ -509,6 +510,9 @@ pub struct CancelArgs {
 	/// Which chain.
 	#[command(flatten)]
 	pub chain: ChainArgs,
+	/// Where blocks are.
+	#[command(flatten)]
+	pub store: StoreArgs,
 	/// The rest.
 	#[command(flatten)]
 	pub common: Common,
@@ -724,6 +728,7 @@ mod tests {
 			"task fetch 7 --out o --store-capacity 500M",
 			"task fetch 7 --out o -y",
 			"task cancel 7 --yes",
+			"task cancel 0a1b2c3d --kubo http://127.0.0.1:5001",
 			"task estimate p.wasm --input i --split lines:100",
 			"account new me --password-file p",
 			"account import me --file f",

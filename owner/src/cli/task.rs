@@ -616,6 +616,12 @@ async fn fetch_at(desk: &Desk<'_>, args: &FetchArgs) -> Result<Exit> {
 
 async fn cancel(args: CancelArgs, output: &Output) -> Result<Exit> {
 	let folders = Folders::of(&args.common)?;
+	if number(&args.task).is_none() {
+		let open = folders.tasks().open(&args.task)?;
+		if open.record.submission == Submission::None {
+			return forget(open, &args, &folders, output).await;
+		}
+	}
 	let account = account(&args.signer, &args.chain, &folders, output)?;
 	let chain = connect(&args.chain, output).await?;
 	let task = match known(&folders.tasks(), &chain, &args.task)? {
@@ -639,6 +645,28 @@ async fn cancel(args: CancelArgs, output: &Output) -> Result<Exit> {
 			)
 		},
 		|| json!({"event": "cancelled", "task": task, "withdrawn": event.withdrawn}),
+	);
+	Ok(Exit::Done)
+}
+
+/// Lets go of a task for which nothing was ever paid: an input that has changed since leaves one behind.
+async fn forget(open: Open, args: &CancelArgs, folders: &Folders, output: &Output) -> Result<Exit> {
+	let name = open.record.name.clone();
+	let question = format!("Forget the task {name}, which was never submitted, and its content?");
+	confirm(&question, args.yes, output).await?;
+	if let Some(content) = &open.record.content {
+		let store = open_store(&args.store, folders).await?;
+		// Where the store is another one now, or was removed, there is nothing to let go of.
+		if store.has(&content.spec.manifest).await? {
+			let content = manifest(&store, &open.record).await?;
+			release(&store, &folders.tasks(), &open.record, &content).await?;
+		}
+		store.shutdown().await?;
+	}
+	open.remove()?;
+	output.result(
+		|| format!("The task {name} is forgotten. It was never submitted, and cost nothing"),
+		|| json!({"event": "forgotten", "name": name}),
 	);
 	Ok(Exit::Done)
 }
