@@ -45,8 +45,8 @@ async fn attend(chain: &Chain, tell: &Tell, quiet: Duration) -> Error {
 					told = true;
 				}
 				// Nodes that answer may have lost their peers: that is for them to say, and for us to wait.
-				let health = chain.request("system_health", Default::default()).await;
-				if let Err(lost) = health.map(|_: serde_json::Value| ()) {
+				let health = chain.request::<serde_json::Value>("system_health", Default::default());
+				if let Err(lost) = health.await {
 					return lost.into();
 				}
 			},

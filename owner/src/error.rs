@@ -208,7 +208,7 @@ impl Error {
 			// A full disk is no matter of the network, though the store says so on the same way.
 			Error::Content(dgcs_content::Error::Store { source, .. }) => source
 				.get_ref()
-				.and_then(|error| error.downcast_ref())
+				.and_then(|error| error.downcast_ref::<dgcs_store::Error>())
 				.is_none_or(is_network_of_store),
 			Error::Store(error) => is_network_of_store(error),
 			_ => false,

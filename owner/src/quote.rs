@@ -77,7 +77,7 @@ impl Quote {
 				seconds(queue_timeout),
 				seconds(run_timeout)
 			));
-		} else if operators < max_replicas.into() {
+		} else if operators < usize::from(max_replicas) {
 			warnings.push(format!(
 				"{operators} operators have workers for this task: if they don't agree, there are not enough \
 				 for {max_replicas} replicas"

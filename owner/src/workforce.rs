@@ -42,14 +42,15 @@ impl Workforce {
 	pub async fn at(at: &At, spec: &TaskSpec<Balance>) -> Result<Self> {
 		let proven_run = at.constant(api::constants().workers().proven_run())?;
 		let accounts = at.workers(MOST).await?;
-		let views = futures::stream::iter(accounts).map(|account| async move { at.worker(&account).await });
+		let views =
+			futures::stream::iter(accounts).map(|account| async move { at.worker(&account).await });
 		let mut views = views.buffer_unordered(PARALLEL);
 		let mut found = Workforce::default();
 		while let Some(view) = views.next().await {
 			if let Some(worker) = view? {
 				found.count(&worker, spec, proven_run);
 			}
-			if found.operators.len() >= spec.max_replicas.into() {
+			if found.operators.len() >= usize::from(spec.max_replicas) {
 				break;
 			}
 		}
@@ -209,7 +210,7 @@ pub(crate) mod tests {
 			WorkerView { leaving: Some(9), ..fit.clone() },
 			WorkerView { kinds: Kinds(2), ..fit.clone() },
 		];
-		[&others[..], &[fit]].concat().iter().for_each(|one| found.count(one, &spec, PROVEN));
+		others.iter().chain([&fit]).for_each(|one| found.count(one, &spec, PROVEN));
 		assert_eq!((found.workers, found.count_operators()), (8, 1));
 		let text = found.lack(&spec).expect("one is not enough");
 		for part in [
@@ -226,7 +227,9 @@ pub(crate) mod tests {
 
 	#[test]
 	fn memory_counts_as_on_the_chain() {
-		for (asked, needed) in [(1, 64), (64, 64), (65, 128), (1024, 1024), (3000, 4096), (4096, 4096)] {
+		for (asked, needed) in
+			[(1, 64), (64, 64), (65, 128), (1024, 1024), (3000, 4096), (4096, 4096)]
+		{
 			assert_eq!(memory_needed(&spec(|terms| terms.limits.memory_mib = asked)), needed);
 		}
 	}

@@ -617,8 +617,9 @@ async fn fetch_at(desk: &Desk<'_>, args: &FetchArgs) -> Result<Exit> {
 async fn cancel(args: CancelArgs, output: &Output) -> Result<Exit> {
 	let folders = Folders::of(&args.common)?;
 	if number(&args.task).is_none() {
-		let open = folders.tasks().open(&args.task)?;
-		if open.record.submission == Submission::None {
+		let tasks = folders.tasks();
+		if tasks.get(&args.task)?.submission == Submission::None {
+			let open = tasks.open(&args.task)?;
 			return forget(open, &args, &folders, output).await;
 		}
 	}
