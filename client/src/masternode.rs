@@ -50,7 +50,7 @@ pub struct ReleasedShare {
 }
 
 /// What a masternode keeps of a task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Held {
 	/// Whether it has all of the task's content and its key shares: it needs nothing of the owner any
@@ -62,6 +62,12 @@ pub struct Held {
 	pub shards_held: u32,
 	/// How many shards the task has. 0 while the manifest is not there.
 	pub shards: u32,
+	/// Whether it fetches no more of something that is missing.
+	#[serde(default)]
+	pub given_up: bool,
+	/// Why something is missing, in its own words. `None`: nothing failed.
+	#[serde(default)]
+	pub reason: Option<String>,
 }
 
 /// A part of a work chain that a masternode keeps.
@@ -224,9 +230,12 @@ mod tests {
 		] {
 			assert!(serde_json::from_str::<ReleasedShare>(wrong).is_err(), "{wrong}");
 		}
-		let held = Held { complete: false, manifest: true, shards_held: 1, shards: 2 };
-		let json = serde_json::to_string(&held).expect("plain data");
-		assert_eq!(json, r#"{"complete":false,"manifest":true,"shardsHeld":1,"shards":2}"#);
+		let held = Held { manifest: true, shards_held: 1, shards: 2, ..Held::default() };
+		let json = r#"{"complete":false,"manifest":true,"shardsHeld":1,"shards":2}"#;
+		assert_eq!(serde_json::from_str::<Held>(json).expect("one that says no more"), held);
+		let held = Held { given_up: true, reason: Some("no room".into()), ..held };
+		let json = json.replace('}', r#","givenUp":true,"reason":"no room","task":7}"#);
+		assert_eq!(serde_json::from_str::<Held>(&json).expect("one that says more"), held);
 	}
 
 	#[test]

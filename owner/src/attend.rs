@@ -45,7 +45,8 @@ async fn attend(chain: &Chain, tell: &Tell, quiet: Duration) -> Error {
 					told = true;
 				}
 				// Nodes that answer may have lost their peers: that is for them to say, and for us to wait.
-				let health = chain.request::<serde_json::Value>("system_health", Default::default());
+				let health =
+					chain.request::<serde_json::Value>("system_health", Default::default());
 				if let Err(lost) = health.await {
 					return lost.into();
 				}

@@ -1,6 +1,6 @@
 //! Until the owner may go offline: waiting for masternodes to hold what a task needs.
 
-use dgcs_client::{AccountId, Chain, Error as ChainError, Head};
+use dgcs_client::{AccountId, Chain, Error as ChainError, Head, Held};
 use dgcs_content::Manifest;
 use dgcs_primitives::{api::TaskInfo, TaskId};
 use dgcs_store::Store;
@@ -79,10 +79,13 @@ async fn serve(
 					}
 				}
 				let masternodes = network.held(task, &holders).await;
-				let complete = |(_, held): &&(AccountId, Result<dgcs_client::Held, String>)| {
+				let complete = |(_, held): &&(AccountId, Result<Held, String>)| {
 					held.as_ref().is_ok_and(|held| held.complete)
 				};
 				let enough = masternodes.iter().filter(complete).count() >= needed;
+				if let Some(text) = too_many_gave_up(&masternodes, needed, task) {
+					warn(text);
+				}
 				tell.say(Progress::Holding { masternodes, needed });
 				if enough {
 					open.update(|record| record.held = true)?;
@@ -102,6 +105,28 @@ async fn serve(
 		}
 	}
 	Ok(())
+}
+
+/// What to say when so many masternodes have given the task up that too few are left. `None`: enough are.
+fn too_many_gave_up(
+	masternodes: &[(AccountId, Result<Held, String>)],
+	needed: usize,
+	task: TaskId,
+) -> Option<String> {
+	let gave_up = |held: &&Held| held.given_up && !held.complete;
+	let all = masternodes.iter().filter_map(|(_, held)| held.as_ref().ok());
+	let gone: Vec<&Held> = all.filter(gave_up).collect();
+	if gone.is_empty() || masternodes.len() - gone.len() >= needed {
+		return None;
+	}
+	let reason = gone.iter().find_map(|held| held.reason.clone());
+	Some(format!(
+		"{} of {} masternodes have given the task up ({}), and {needed} of them are needed. `dgcs task cancel \
+		 {task}` ends it, and its money comes back: then have it computed anew",
+		gone.len(),
+		masternodes.len(),
+		reason.unwrap_or_else(|| "they don't say why".into())
+	))
 }
 
 /// The masternodes as of a block. `None`: the task is not live there.
@@ -124,6 +149,27 @@ async fn network(
 #[cfg(test)]
 mod tests {
 	use super::*;
+
+	#[test]
+	fn it_is_said_when_too_few_masternodes_are_left() {
+		let row = |n: u8, held| (AccountId::new([n; 32]), held);
+		let complete = Held { complete: true, ..Held::default() };
+		let reason = Some("the disk is full".into());
+		let gone = Held { given_up: true, reason, ..Held::default() };
+		let silent = Err("no answer".to_owned());
+		let said =
+			|rows: &[(AccountId, Result<Held, String>)]| too_many_gave_up(rows, 3, TaskId(7));
+		let mut rows = vec![row(1, Ok(complete)), row(2, silent), row(3, Ok(Held::default()))];
+		rows.push(row(4, Ok(gone.clone())));
+		assert_eq!(said(&rows), None, "who is silent may come back");
+		rows[1].1 = Ok(gone.clone());
+		let text = said(&rows).expect("two are left");
+		assert!(text.contains("2 of 4") && text.contains("the disk is full"), "{text}");
+		assert!(text.contains("cancel 7"), "{text}");
+		// What was given up and came after all counts.
+		rows[1].1 = Ok(Held { complete: true, ..gone });
+		assert_eq!(said(&rows), None);
+	}
 
 	#[test]
 	fn as_many_must_hold_as_share_a_key() {
