@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 const here = fileURLToPath(new URL('.', import.meta.url));
 const given = process.argv.slice(2);
 // The longest first, so that no single one is left at the end.
-const order = ['network', 'tasks', 'upgrade', 'interface', 'votes'];
+const order = ['network', 'tasks', 'bad-input', 'upgrade', 'interface', 'votes'];
 const rank = (file) => order.findIndex((name) => file.startsWith(name));
 // Real work is a stage of its own: it needs the machine for itself.
 const all = readdirSync(here)
