@@ -215,10 +215,7 @@ pub fn roots(id: &ContentId, manifest: &Manifest) -> Vec<(ContentId, u64)> {
 
 /// Keeps all content of a task in `store`.
 async fn keep(store: &Store, id: &ContentId, manifest: &Manifest) -> Result<()> {
-	for (root, len) in roots(id, manifest) {
-		store.pin(&root, len).await?;
-	}
-	Ok(())
+	Ok(store.pin_all(&roots(id, manifest)).await?)
 }
 
 /// Lets go of the content of a task that has ended. `tasks` says who else needs its program.
