@@ -40,7 +40,7 @@ describe('kubo', { skip }, () => {
 		const [owner, ...theirs] = kubos;
 		const store = ['--kubo', owner.url];
 		const run = await site.owner('eve', [
-			'task', 'run', site.program('wordcount.wasm'), '--input', text, '--split', 'lines:50000',
+			'task', 'run', site.program('wordcount.wasm'), '--input', text, '--split', 'lines:100000',
 			'--memory', '512', '--range', '4', '--out', out, '--account', '//Eve', '--yes', '--detach',
 			...store,
 		]);

@@ -63,7 +63,7 @@ describe('work', { concurrency: true }, () => {
 		const out = site.path('words');
 		// A short time limit, since it is how long a range is waited for that nobody computes.
 		const run = await site.owner('eve', [
-			'task', 'run', site.program('wordcount.wasm'), '--input', text, '--split', 'lines:50000',
+			'task', 'run', site.program('wordcount.wasm'), '--input', text, '--split', 'lines:100000',
 			'--memory', '512', '--time', '5s', '--range', String(RANGE), '--out', out, '--account', '//Eve',
 			'--yes', '--detach',
 		]);
