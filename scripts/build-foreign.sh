@@ -7,7 +7,8 @@
 #
 # Needs no root. The machine's own package sources are asked, in the copy that this makes of their
 # settings; apt checks what they send by Debian's signatures. What is there already is not built again.
-# Ends with 3 where there can be no such program: on a machine without apt, or with another Debian.
+# Exit code 77: it can not be built on this machine (no apt, another Debian), so what needs it has to be
+# skipped.
 set -euo pipefail
 
 dir=${1:?"where to? scripts/build-foreign.sh DIR"}
@@ -31,7 +32,7 @@ say() { printf 'build-foreign: %s\n' "$*" >&2; }
 # impossible WHY
 impossible() {
 	say "$1"
-	exit 3
+	exit 77
 }
 
 mark=$dir/.cjpeg-$VERSION

@@ -15,9 +15,9 @@ mod tap;
 use std::{
 	collections::{BTreeMap, BTreeSet, HashMap},
 	fs::File,
-	io::{self, BufRead, BufReader},
-	path::Path,
-	process::{Child, Command, Stdio},
+	io::{self, BufRead, BufReader, Read},
+	path::{Path, PathBuf},
+	process::{Child, ChildStderr, Command, Stdio},
 };
 
 use codec::Encode;
@@ -37,7 +37,7 @@ use network::{text, Network, LONG};
 use serde_json::Value;
 use sp_core::{hashing::blake2_256, H256};
 use subxt::rpcs::rpc_params;
-use tap::{Release, Tap};
+use tap::Release;
 
 /// Turns small letters into capitals, by one bit of each byte.
 const CAPITALS: &str = r#"(module
@@ -221,42 +221,48 @@ fn have_it_computed(network: &Network, secrets: &Secrets) -> TaskId {
 	TaskId(task.expect("it has a number"))
 }
 
-/// Everything that is said to and by the masternodes' stores, as far as this machine lets it be heard.
-struct Capture(Option<(Child, std::path::PathBuf)>);
+/// Everything that is said to and by the masternodes' stores, if this machine lets that be heard.
+struct Capture(Option<(Child, BufReader<ChildStderr>, PathBuf)>);
 
 impl Capture {
 	fn start(network: &Network) -> Self {
 		let path = network.path("stores.pcap");
-		let ports: Vec<_> = network
-			.masternodes
-			.iter()
-			.map(|each| format!("tcp port {}", each.store_port))
-			.collect();
-		let process = Command::new("tcpdump")
-			.args(["-i", "lo", "-s", "0", "-U", "-w", "-", &ports.join(" or ")])
-			.stdin(Stdio::null())
-			.stdout(File::create(&path).expect("writable"))
-			.stderr(Stdio::piped())
-			.spawn();
-		let listening = process.ok().and_then(|mut process| {
-			let said = BufReader::new(process.stderr.take().expect("is piped")).lines();
-			let mut said = said.map_while(Result::ok);
-			said.any(|line| line.contains("listening on")).then_some((process, path))
-		});
-		if listening.is_none() {
-			eprintln!(
-				"SKIPPED: no tcpdump may listen here, so that the stores' traffic is not searched"
-			);
+		let ports = network.masternodes.iter().map(|each| format!("tcp port {}", each.store_port));
+		let ports: Vec<_> = ports.collect();
+		let listening = Self::listen(&ports.join(" or "), path);
+		if let Err(reason) = &listening {
+			eprintln!("SKIPPED: the stores' traffic is not searched, for tcpdump says: {reason}");
 		}
-		Capture(listening)
+		Capture(listening.ok())
+	}
+
+	fn listen(filter: &str, path: PathBuf) -> io::Result<(Child, BufReader<ChildStderr>, PathBuf)> {
+		let mut process = Command::new("tcpdump")
+			.args(["-i", "lo", "-s", "0", "-U", "-w", "-", filter])
+			.stdin(Stdio::null())
+			.stdout(File::create(&path)?)
+			.stderr(Stdio::piped())
+			.spawn()?;
+		let mut said = BufReader::new(process.stderr.take().expect("is piped"));
+		let mut line = String::new();
+		while !line.contains("listening on") {
+			let before = std::mem::take(&mut line);
+			if said.read_line(&mut line)? == 0 {
+				process.wait()?;
+				return Err(io::Error::other(before));
+			}
+		}
+		Ok((process, said, path))
 	}
 
 	/// What was heard.
 	fn end(self) -> Option<Vec<u8>> {
-		let (mut process, path) = self.0?;
+		let (mut process, mut said, path) = self.0?;
 		let id = process.id().to_string();
 		let told = Command::new("kill").args(["-INT", &id]).status().expect("it is ours");
-		assert!(told.success() && process.wait().expect("it ends").success());
+		let mut last = String::new();
+		said.read_to_string(&mut last).expect("it says how much it heard");
+		assert!(told.success() && process.wait().expect("it ends").success(), "{last}");
 		Some(std::fs::read(path).expect("it was written"))
 	}
 }
@@ -520,7 +526,7 @@ fn a_masternode_opens_its_shares_and_no_more(network: &Network, evidence: &Evide
 			HolderShares::open(&blob, &secret, &manifest.nonce, number as u8, keys, root),
 		)
 	};
-	let own = H256(alice.account.id().0);
+	let own = H256(alice.account.id().into());
 	let (mut shares, mut refused) = (None, 0);
 	for holder in &manifest.holders {
 		match held(holder) {

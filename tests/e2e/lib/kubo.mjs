@@ -28,7 +28,7 @@ export class Kubo {
 	 */
 	static async start(binary, repository, log) {
 		const kubo = new Kubo();
-		kubo.env = { ...process.env, IPFS_PATH: repository };
+		kubo.env = { ...process.env, IPFS_PATH: repository, IPFS_TELEMETRY: 'off' };
 		kubo.binary = binary;
 		kubo.run('init', '--profile=test');
 		for (const [name, value] of Object.entries(SETTINGS)) {
