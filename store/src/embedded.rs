@@ -163,7 +163,10 @@ impl Embedded {
 				}
 				match on(&database, move |database| database.pin(&found)).await {
 					Err(Error::Missing(_)) if attempt < TRIES => {},
-					result => break result?,
+					result => {
+						result?;
+						break;
+					},
 				}
 			}
 		}
