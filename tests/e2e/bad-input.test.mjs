@@ -451,7 +451,7 @@ describe('bad input', () => {
 		const config = file('worker.toml');
 		writeFileSync(config, 'nice = 5\n[idle]\ncores = 3\nmemory = 4096\n');
 		for (const [i, uri] of WORKERS.entries()) {
-			workers.push(new RealWorker(network, `worker-${i + 1}`, uri, ['--config', config]));
+			workers.push(new RealWorker(network, `worker-${i + 1}`, uri, config));
 		}
 		workers.forEach((worker) => worker.start());
 		await until(api, 'the workers are registered', async () => {

@@ -120,6 +120,17 @@ describe('commands', () => {
 		await fails(1, 'away', ['account', 'import', 'wrong', ...password], { input: wrong });
 	});
 
+	it('tries a task at home', async () => {
+		const input = text('tried', 1000);
+		const wish = [site.program('wordcount.wasm'), '--input', input, '--split', 'lines:250'];
+		const tried = await json('home', ['task', 'try', ...wish, '--out', site.path('tried-out')]);
+		assert.equal(tried.said.filter(({ event }) => event === 'computed').length, 4);
+		assert.deepEqual([tried.event('tried').subtasks, tried.event('tried').gaps], [4, []]);
+		solved('tried-out', input);
+		const said = await say('home', ['task', 'try', ...wish, '--subtask', '2']);
+		assert.match(said.out, /^1 subtasks? in /);
+	});
+
 	it('says what a task costs, and leaves no trace of it', async () => {
 		const wish = [site.program('wordcount.wasm'), '--input', text('priced', 1000), '--split', 'lines:250'];
 		const args = ['task', 'estimate', ...wish, '--join', 'merge', '--account', 'me', ...password];

@@ -620,7 +620,7 @@ async fn cancel(args: &CancelArgs, output: &Output) -> Result<Exit> {
 		let tasks = folders.tasks();
 		if tasks.get(&args.task)?.submission == Submission::None {
 			let open = tasks.open(&args.task)?;
-			return forget(open, &args, &folders, output).await;
+			return forget(open, args, &folders, output).await;
 		}
 	}
 	let account = account(&args.signer, &args.chain, &folders, output)?;
