@@ -45,6 +45,9 @@ pub enum Error {
 		/// Why.
 		source: io::Error,
 	},
+	/// A program that can't be tried here.
+	#[error("this machine can't compute it: {0}")]
+	Trial(String),
 	/// An argument with which no task can be made.
 	#[error("{0}")]
 	Wish(String),

@@ -16,6 +16,7 @@ pub mod record;
 mod submit;
 mod summary;
 mod survey;
+mod trial;
 pub mod wish;
 
 pub use adopt::adopt;
@@ -31,3 +32,4 @@ pub use quote::{quote, submission, Quote};
 pub use submit::{find, submit};
 pub use summary::{summarize, Summary, VoteSummary, WorkerSummary};
 pub use survey::{survey, Survey};
+pub use trial::{Attempt, Trial};

@@ -25,6 +25,9 @@ number in DGCS_SUBTASK and how many there are in DGCS_SUBTASKS. Ctrl-C at any ti
 /// Tasks: what strangers' machines compute for you.
 #[derive(Debug, Subcommand)]
 pub enum TaskCommand {
+	/// Compute a task on this machine, to see what it does and takes: needs no network and costs nothing
+	#[command(after_help = EXIT_CODES)]
+	Try(Box<TryArgs>),
 	/// Have a program computed on an input: prepare, submit, watch and fetch in one
 	#[command(after_long_help = RUN_HELP, after_help = EXIT_CODES)]
 	Run(Box<RunArgs>),
@@ -345,6 +348,23 @@ impl WishArgs {
 			},
 		})
 	}
+}
+
+/// `dgcs task try`.
+#[derive(Debug, Args)]
+pub struct TryArgs {
+	/// What would be computed.
+	#[command(flatten)]
+	pub wish: WishArgs,
+	/// Compute this subtask alone, counted from 0
+	#[arg(long, value_name = "N")]
+	pub subtask: Option<u32>,
+	/// The folder for the solution, which must be empty or not exist [default: it is not kept]
+	#[arg(long, value_name = "FOLDER")]
+	pub out: Option<PathBuf>,
+	/// The rest.
+	#[command(flatten)]
+	pub common: Common,
 }
 
 /// `dgcs task run`.
@@ -711,6 +731,7 @@ mod tests {
 	#[test]
 	fn the_other_commands_parse() {
 		for line in [
+			"task try p.wasm --input i --split lines --subtask 3 --out o",
 			"task prepare p.wasm --count 3 --account //Bob",
 			"task submit 0a1b2c3d --yes --password-file p",
 			"task list --output json",

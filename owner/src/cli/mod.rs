@@ -3,6 +3,7 @@
 
 mod account;
 mod args;
+mod attempt;
 mod context;
 mod exit;
 mod output;
@@ -28,6 +29,7 @@ impl TaskCommand {
 
 	fn common(&self) -> &Common {
 		match self {
+			TaskCommand::Try(args) => &args.common,
 			TaskCommand::Run(args) => &args.common,
 			TaskCommand::Prepare(args) => &args.common,
 			TaskCommand::Submit(args) => &args.common,

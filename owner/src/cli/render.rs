@@ -81,6 +81,12 @@ pub(super) fn settlement(settlement: &Settlement<AccountId, Balance>) -> Value {
 	})
 }
 
+/// Subtasks without a result, or with one of a program that failed, for scripts.
+pub(super) fn gap_objects(gaps: &[(u32, String)]) -> Vec<Value> {
+	let object = |(subtask, reason): &(u32, String)| json!({"subtask": subtask, "reason": reason});
+	gaps.iter().map(object).collect()
+}
+
 /// What a solution lacks: neighbours with the same reason on one line, and no more than twenty lines.
 pub(super) fn gaps(gaps: &[(u32, String)]) -> String {
 	const MOST: usize = 20;

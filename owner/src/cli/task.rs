@@ -13,6 +13,7 @@ use super::{
 		CancelArgs, EstimateArgs, FetchArgs, ListArgs, PrepareArgs, RunArgs, ShowArgs, SubmitArgs,
 		TaskCommand, WatchArgs, WishArgs,
 	},
+	attempt,
 	context::{account, confirm, connect, open_store, Folders},
 	exit::{CommandError, Exit, Result},
 	output::Output,
@@ -34,6 +35,7 @@ use crate::{
 
 pub(super) async fn run(command: &TaskCommand, output: &Output) -> Result<Exit> {
 	match command {
+		TaskCommand::Try(args) => attempt::run(args, output).await,
 		TaskCommand::Run(args) => run_task(args, output).await,
 		TaskCommand::Prepare(args) => prepare(args, output).await,
 		TaskCommand::Submit(args) => submit(args, output).await,
@@ -164,7 +166,7 @@ async fn run_task(args: &RunArgs, output: &Output) -> Result<Exit> {
 }
 
 /// Whether a folder is free for a solution, before anything is paid.
-fn free(folder: &Path) -> Result<()> {
+pub(super) fn free(folder: &Path) -> Result<()> {
 	match std::fs::read_dir(folder) {
 		Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
 		Err(error) => Err(crate::error::at(folder)(error).into()),
@@ -333,11 +335,9 @@ fn solved(record: &Record, ledger: &Ledger, fetched: &Fetched, output: &Output) 
 			)
 		},
 		|| {
-			let gap =
-				|(subtask, reason): &(u32, String)| json!({"subtask": subtask, "reason": reason});
 			json!({
 				"event": "done", "task": record.task(), "out": fetched.folder, "bytes": fetched.bytes,
-				"gaps": fetched.gaps.iter().map(gap).collect::<Vec<_>>(), "exit": exit as u8,
+				"gaps": render::gap_objects(&fetched.gaps), "exit": exit as u8,
 			})
 		},
 	);

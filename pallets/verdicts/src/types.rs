@@ -108,6 +108,11 @@ impl<AccountId> Seat<AccountId> {
 		matches!(self.state, SeatState::Leased { until, .. } if until < now)
 	}
 
+	/// Whether its worker has said that it has computed the range.
+	pub fn has_committed(&self) -> bool {
+		!matches!(self.state, SeatState::Leased { .. })
+	}
+
 	/// What everybody may see of it.
 	pub fn view(self) -> SeatView<AccountId> {
 		SeatView {
