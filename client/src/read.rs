@@ -185,6 +185,20 @@ impl At {
 		self.call("DgcsApi_changed_tasks", ()).await
 	}
 
+	/// The accounts of registered workers, in the order of the storage and no more than `most`.
+	pub async fn workers(&self, most: usize) -> Result<Vec<AccountId>> {
+		let prefix = {
+			let storage = self.runtime.offline.storage();
+			// Keys alone: what a worker looks like in storage may change.
+			let workers = api::storage().workers().workers().unvalidated();
+			let entry = storage.entry(workers).map_err(unusable)?;
+			entry.key_prefix()
+		};
+		let keys = self.keys_up_to(&prefix, most).await?;
+		let account = |key: &Vec<u8>| key_at(key, WORKER_KEY).map(AccountId::new);
+		keys.iter().take(most).map(account).collect()
+	}
+
 	/// Whether a worker waits in the line for work.
 	pub async fn is_asking(&self, worker: &AccountId) -> Result<bool> {
 		let asking = api::storage().tasks().asking();
@@ -309,6 +323,11 @@ impl At {
 
 	/// The keys of the storage that begin with `prefix`.
 	async fn keys(&self, prefix: &[u8]) -> Result<Vec<Vec<u8>>> {
+		self.keys_up_to(prefix, usize::MAX).await
+	}
+
+	/// As [`Self::keys`], and asks for no more once there are `most`.
+	async fn keys_up_to(&self, prefix: &[u8], most: usize) -> Result<Vec<Vec<u8>>> {
 		let prefix = to_hex(prefix);
 		let mut keys: Vec<Vec<u8>> = Vec::new();
 		loop {
@@ -324,7 +343,7 @@ impl At {
 				}
 				keys.push(key);
 			}
-			if page.len() < PAGE as usize {
+			if page.len() < PAGE as usize || keys.len() >= most {
 				return Ok(keys);
 			}
 		}
@@ -352,6 +371,8 @@ impl At {
 /// Where the first key of a map is: after the hashes of pallet, storage and the key itself, which is
 /// Twox64Concat.
 const FIRST_KEY: usize = 16 + 16 + 8;
+/// Where the account of a worker is: its key is Blake2_128Concat.
+const WORKER_KEY: usize = 16 + 16 + 16;
 /// Where the second key of a double map by task is.
 const SECOND_KEY: usize = FIRST_KEY + 8 + 8;
 

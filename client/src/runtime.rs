@@ -97,16 +97,18 @@ const PALLETS: [&str; 5] = ["Masternodes", "Workers", "Escrow", "Tasks", "Verdic
 const CALLS: [(&str, &str); 1] = [("Balances", "transfer_keep_alive")];
 
 /// The storage that is read.
-const STORAGE: [(&str, &str); 5] = [
+const STORAGE: [(&str, &str); 6] = [
 	("System", "Account"),
 	("System", "Events"),
 	("Tasks", "Asking"),
+	("Workers", "Workers"),
 	("Verdicts", "Heads"),
 	("Verdicts", "Ranges"),
 ];
 
-/// Of this the value matters not: all events of all pallets have one type, which any new one changes.
-const VALUE_UNUSED: &str = "Events";
+/// Of these the values matter not: all events of all pallets have one type, which any new one
+/// changes, and of workers the keys are read.
+const VALUES_UNUSED: [&str; 2] = ["Events", "Workers"];
 
 /// The runtime APIs that are called.
 const RUNTIME_APIS: [(&str, &[&str]); 2] = [
@@ -238,9 +240,9 @@ fn differences(ours: &Metadata, theirs: &Metadata) -> Vec<String> {
 	}
 	for (pallet, entry) in STORAGE {
 		let hash = |metadata: &Metadata| metadata.pallet_by_name(pallet)?.storage_hash(entry);
-		let same = match entry {
-			VALUE_UNUSED => hash(theirs).is_some(),
-			_ => hash(ours) == hash(theirs),
+		let same = match VALUES_UNUSED.contains(&entry) {
+			true => hash(theirs).is_some(),
+			false => hash(ours) == hash(theirs),
 		};
 		if !same {
 			found.push(format!("the storage {pallet}.{entry}"));

@@ -72,6 +72,8 @@ fn drive(output: &Output, command: impl Future<Output = exit::Result<Exit>>) -> 
 	};
 	let result = runtime.block_on(async {
 		tokio::select! {
+			// In this order a password is asked for before Ctrl-C is caught, and ends that as everywhere.
+			biased;
 			result = command => result,
 			_ = tokio::signal::ctrl_c() => Err(CommandError::Interrupted),
 		}

@@ -151,6 +151,8 @@ pub(super) fn quote_object(quote: &Quote, merge: Option<&Quote>, bytes: u64) -> 
 		"merge": merge.map(|merge| merge.needed().to_string()),
 		"total": total.to_string(),
 		"spendable": quote.funds.spendable.to_string(),
+		"replicas": quote.spec.replicas,
+		"operators": quote.workforce.count_operators(),
 		"warnings": quote.warnings(),
 	})
 }
