@@ -74,7 +74,7 @@ use crate::{Error, Result};
 	),
 	substitute_type(
 		path = "pallet_verdicts::types::RangeVote<A>",
-		with = "::subxt::utils::Static<crate::vote::RangeVote>"
+		with = "::subxt::utils::Static<::dgcs_primitives::range::RangeVote<::sp_core::crypto::AccountId32>>"
 	),
 	substitute_type(
 		path = "pallet_verdicts::types::Head",

@@ -10,6 +10,7 @@ mod chain;
 pub mod doubles;
 mod ids;
 mod price;
+pub mod range;
 mod task;
 mod traits;
 mod vote;

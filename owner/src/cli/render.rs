@@ -508,7 +508,9 @@ mod tests {
 			seats: vec![
 				seat(1, SeatState::Leased { since: 1, until: 9 }),
 				seat(4, SeatState::Committed(Default::default())),
-			],
+			]
+			.try_into()
+			.expect("two are not too many"),
 		};
 		let (record, summary, stage) = (record(), summary(), Stage::Ended(settled()));
 		let votes = [(RangeIndex(6), vote)];

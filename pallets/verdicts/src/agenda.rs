@@ -2,7 +2,10 @@
 //! may be early, never late: leases that are met leave it where it is, and it moves when it fires.
 
 use alloc::vec::Vec;
-use dgcs_primitives::{Conduct, RangeIndex, TaskBook, TaskId, Workers};
+use dgcs_primitives::{
+	range::{Seat, SeatState, PARKED},
+	Conduct, RangeIndex, TaskBook, TaskId, Workers,
+};
 use frame_support::{
 	defensive, ensure,
 	weights::{Weight, WeightMeter},
@@ -12,7 +15,7 @@ use sp_runtime::DispatchError;
 use crate::{
 	pallet::{Agenda, AgendaCursor, Config, Error, Event, Heads, Pallet, Ranges},
 	step::Step,
-	types::{RangeOf, Seat, SeatState, PARKED},
+	types::RangeOf,
 	WeightInfo,
 };
 

@@ -4,6 +4,7 @@
 
 use alloc::vec::Vec;
 use dgcs_primitives::{
+	range::{Phase, SeatState},
 	Digests, Judge, RangeIndex, RangeTerms, ResultDigest, TaskBook, TaskId, MAX_REPLICAS,
 };
 use frame_benchmarking::v2::*;
@@ -14,7 +15,7 @@ use sp_runtime::SaturatedConversion;
 
 use crate::{
 	pallet::{Agenda, AgendaCursor, Answers, Blocks, Closing, Config, Heads, Pallet, Ranges},
-	types::{Answer, Phase, SeatState},
+	types::Answer,
 	Call,
 };
 

@@ -1,14 +1,12 @@
 //! What the task book asks of the votes.
 
 use dgcs_primitives::{
+	range::{after, RangeVote, Seat, SeatState},
 	ChainRecord, Head, Judge, RangeIndex, RangeTerms, SeatError, TaskBook, TaskId, MAX_RANGE_SIZE,
 	MAX_REPLICAS,
 };
 
-use crate::{
-	pallet::{Closing, Config, Heads, Pallet, Ranges},
-	types::{after, RangeVote, Seat, SeatState},
-};
+use crate::pallet::{Closing, Config, Heads, Pallet, Ranges};
 
 impl<T: Config> Judge<T::AccountId> for Pallet<T> {
 	fn open(task: TaskId, subtasks: u32) {

@@ -22,11 +22,9 @@ mod types;
 mod votes;
 pub mod weights;
 
+pub use dgcs_primitives::range::{Phase, RangeVote, Seat, SeatState, Seats, PARKED};
 pub use pallet::*;
-pub use types::{
-	Answer, Phase, RangeOf, RangeVote, ReceiptOf, ReceiptsOf, Seat, SeatState, Seats, MAX_RECEIPTS,
-	PARKED,
-};
+pub use types::{Answer, RangeOf, ReceiptOf, ReceiptsOf, MAX_RECEIPTS};
 pub use weights::WeightInfo;
 
 pub(crate) const LOG_TARGET: &str = "runtime::verdicts";

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 use dgcs_primitives::{
+	range::{Phase, Seat, SeatState},
 	Conduct, Head, Outcome, RangeIndex, Round, TaskBook, TaskId, Verdict, Verdicts, Workers,
 };
 use frame_support::defensive;
@@ -10,7 +11,7 @@ use sp_core::H256;
 use crate::{
 	pallet::{Answers, Config, Event, Heads, Pallet, Ranges},
 	tally::{score, tally},
-	types::{Answer, Phase, RangeOf, Seat, SeatState},
+	types::{Answer, RangeOf},
 };
 
 /// An answer, its key, and how many workers gave it.

@@ -2,7 +2,9 @@
 
 use alloc::vec::Vec;
 use dgcs_primitives::{
-	api::MAX_RANGES_PER_CALL, Ballot, Commitment, Digests, RangeIndex, TaskBook, TaskId, Workers,
+	api::MAX_RANGES_PER_CALL,
+	range::{after, Phase, SeatState},
+	Ballot, Commitment, Digests, RangeIndex, TaskBook, TaskId, Workers,
 };
 use frame_support::{ensure, traits::Get};
 use frame_system::{ensure_signed, pallet_prelude::OriginFor};
@@ -12,7 +14,7 @@ use sp_runtime::DispatchResult;
 use crate::{
 	pallet::{Answers, Config, Error, Event, Heads, Pallet, Ranges},
 	step::Step,
-	types::{after, Answer, Phase, RangeOf, SeatState},
+	types::{Answer, RangeOf},
 };
 
 impl<T: Config> Pallet<T> {
