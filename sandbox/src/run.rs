@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use rustix::time::{clock_gettime, ClockId};
 use thiserror::Error;
-use wasmtime::{Engine, Instance, InstancePre, Linker, Module, Store, Trap};
+use wasmtime::{Engine, Global, Instance, InstancePre, Linker, Module, Store, Trap, Val};
 
 use crate::{
 	cache::Cache,
@@ -120,6 +120,10 @@ impl Sandbox {
 
 		let run = async {
 			let instance = program.instance.instantiate_async(&mut store).await?;
+			if let Some(depth) = depth_of(&instance, &mut store) {
+				// What the program did while it was instantiated has returned.
+				depth.set(&mut store, Val::I32(0))?;
+			}
 			let start = instance.get_typed_func::<(), ()>(&mut store, "_start")?;
 			let ended = start.call_async(&mut store, ()).await;
 			ended.map_err(|error| match error.downcast_ref() {
@@ -146,10 +150,14 @@ impl Sandbox {
 	}
 }
 
+/// The counter of the depth of calls.
+fn depth_of(instance: &Instance, store: &mut Store<Process>) -> Option<Global> {
+	instance.get_global(store, rewrite::EXPORT)
+}
+
 /// Whether it was the program's calls that went too deep.
 fn is_too_deep(instance: &Instance, store: &mut Store<Process>) -> bool {
-	let depth = instance.get_global(&mut *store, rewrite::EXPORT);
-	let depth = depth.and_then(|depth| depth.get(store).i32());
+	let depth = depth_of(instance, store).and_then(|depth| depth.get(store).i32());
 	depth.is_some_and(|depth| depth as u32 > rewrite::LIMIT)
 }
 

@@ -41,7 +41,7 @@ pub(crate) fn rewrite(program: &[u8]) -> wasmparser::Result<Vec<u8>> {
 		if let ValidPayload::Func(function, body) = validator.payload(&payload)? {
 			// A program that passed the check exports something, so the counter is there.
 			let depth = Depth::new(global.unwrap_or_default());
-			code.raw(&rewrite_function(function, &body, depth, &callers, &mut allocations)?);
+			code.raw(&rewrite_function(code.len(), function, &body, depth, &callers, &mut allocations)?);
 			if code.len() == functions {
 				module.section(&code);
 			}
@@ -106,20 +106,25 @@ impl Callers {
 		Ok(found)
 	}
 
-	/// Whether this instruction calls one of them. Who is called through a table, nobody knows.
+	/// Whether a function is one of them, by its place among those that the program defines.
+	fn has(&self, index: u32) -> bool {
+		self.defined.get(index as usize).copied().unwrap_or(false)
+	}
+
+	/// Whether this instruction calls one of them by its name.
 	fn are_called_by(&self, operator: &Operator<'_>) -> bool {
 		match operator {
-			Operator::CallIndirect { .. } => true,
 			Operator::Call { function_index } => function_index
 				.checked_sub(self.imported)
-				.and_then(|index| self.defined.get(index as usize).copied())
-				.unwrap_or(false),
+				.is_some_and(|index| self.has(index)),
 			_ => false,
 		}
 	}
 }
 
+/// `index` counts the functions that the program defines.
 fn rewrite_function(
+	index: u32,
 	function: FuncToValidate<ValidatorResources>,
 	body: &FunctionBody<'_>,
 	mut depth: Depth,
@@ -152,17 +157,19 @@ fn rewrite_function(
 		bulk::pay(&operator, &mut scratch, &mut code);
 		let step = nans.before(&operator, &validator, &mut scratch, &mut code);
 		validator.op(offset, &operator)?;
-		if callers.are_called_by(&operator) {
-			depth.before_call(&mut code);
-			code.extend_from_slice(raw);
-			depth.after_call(&mut code);
-		} else {
-			code.extend_from_slice(raw);
+		if matches!(operator, Operator::CallIndirect { .. }) {
+			depth.before_indirect_call(&mut scratch, &mut code);
+		} else if callers.are_called_by(&operator) {
+			depth.before_call(&mut scratch, &mut code);
 		}
+		code.extend_from_slice(raw);
 		nans.after(step, validator.operand_stack_height(), &mut scratch, &mut code);
 	}
 	operators.finish()?;
-	depth.finish(validator.len_locals(), &mut code);
+	let mut entry = depth.finish(validator.len_locals(), &mut code);
+	if !callers.has(index) {
+		entry.clear();
+	}
 	*allocations = validator.into_allocations();
-	scratch.with_locals(body, &code)
+	scratch.with_locals(body, &entry, &code)
 }
