@@ -2,7 +2,7 @@
 
 use wasmtime::ResourceLimiter;
 
-use crate::wasi::Halt;
+use crate::{stop::Stop, wasi::Halt};
 
 /// Bytes that one entry of a table counts for, on every machine.
 const TABLE_ENTRY_BYTES: u64 = 16;
@@ -11,15 +11,19 @@ const TABLE_ENTRY_BYTES: u64 = 16;
 ///
 /// A program that asks for more than it may have is stopped instead of being told: hardly any
 /// program goes on without the memory it asked for, and its owner learns why it ended.
+///
+/// What asks for more than it may ever have is told so, and the run looks whether it is to stop: a
+/// rewritten program does that whenever it has used up a slice of fuel.
 #[derive(Debug)]
 pub(crate) struct MemoryLimiter {
+	stop: Stop,
 	limit: u64,
 	total: u64,
 }
 
 impl MemoryLimiter {
-	pub(crate) fn new(limit: u64) -> Self {
-		Self { limit, total: 0 }
+	pub(crate) fn new(limit: u64, stop: Stop) -> Self {
+		Self { stop, limit, total: 0 }
 	}
 
 	/// The most that there was: memories and tables never shrink.
@@ -35,6 +39,7 @@ impl MemoryLimiter {
 		unit: u64,
 	) -> wasmtime::Result<bool> {
 		if maximum.is_some_and(|maximum| desired > maximum) {
+			self.stop.look()?;
 			// The program's own bound: it is told, as WebAssembly says.
 			return Ok(false);
 		}

@@ -1,13 +1,10 @@
 //! Stops runs from outside: by the clock, or because nobody wants them any more.
 
 use std::{
-	future::Future,
-	pin::pin,
 	sync::{
 		atomic::{AtomicBool, Ordering},
 		Arc,
 	},
-	task::{Context, Poll, Waker},
 	time::{Duration, Instant},
 };
 
@@ -40,25 +37,28 @@ impl Cancel {
 	}
 }
 
-/// Runs to the end, or until it is to stop. It pauses whenever a slice of fuel is used up.
-pub(crate) fn run_until_stopped<T>(
-	run: impl Future<Output = wasmtime::Result<T>>,
-	cancel: &Cancel,
+/// What stops one run.
+#[derive(Debug)]
+pub(crate) struct Stop {
+	cancel: Cancel,
+	began: Instant,
 	limit: Duration,
-) -> wasmtime::Result<T> {
-	let began = Instant::now();
-	let mut run = pin!(run);
-	// Nobody need wake it: a pause is all that it ever waits for.
-	let mut context = Context::from_waker(Waker::noop());
-	loop {
-		if let Poll::Ready(ended) = run.as_mut().poll(&mut context) {
-			return ended;
+}
+
+impl Stop {
+	/// For a run that begins now.
+	pub(crate) fn new(cancel: Cancel, limit: Duration) -> Self {
+		Self { cancel, began: Instant::now(), limit }
+	}
+
+	/// Looks whether the run is to stop.
+	pub(crate) fn look(&self) -> Result<(), Halt> {
+		if self.cancel.is_cancelled() {
+			return Err(Halt::Stopped(Reason::Cancelled));
 		}
-		if cancel.is_cancelled() {
-			return Err(Halt::Stopped(Reason::Cancelled).into());
+		if self.began.elapsed() >= self.limit {
+			return Err(Halt::Stopped(Reason::TimedOut));
 		}
-		if began.elapsed() >= limit {
-			return Err(Halt::Stopped(Reason::TimedOut).into());
-		}
+		Ok(())
 	}
 }

@@ -12,15 +12,9 @@
 //! of its calls, so that nothing has to be done when they return. Who looks at the counter is the
 //! function that is called: once, where it may call several others.
 
-use wasm_encoder::{
-	BlockType, ConstExpr, Encode, GlobalSection, GlobalType, InstructionSink, ValType,
-};
-use wasmparser::{ExportSectionReader, GlobalSectionReader};
+use wasm_encoder::{BlockType, InstructionSink};
 
 use super::scratch::Scratch;
-
-/// Under which name the sandbox reads the counter, and sets it back. No program may export it.
-pub(crate) const EXPORT: &str = "dgcs:depth";
 
 /// How many units all frames may have together.
 pub(crate) const LIMIT: u32 = 1 << 20;
@@ -104,52 +98,4 @@ fn stop_if_too_deep(code: &mut Vec<u8>) {
 		.if_(BlockType::Empty)
 		.unreachable()
 		.end();
-}
-
-/// A section with the counter alone.
-pub(super) fn first_global() -> Vec<u8> {
-	let mut section = GlobalSection::new();
-	section.global(
-		GlobalType { val_type: ValType::I32, mutable: true, shared: false },
-		&ConstExpr::i32_const(0),
-	);
-	let mut bytes = Vec::new();
-	section.encode(&mut bytes);
-	content_of(&bytes).to_vec()
-}
-
-/// The section with the counter behind the program's own globals.
-pub(super) fn add_global(section: &GlobalSectionReader<'_>, content: &[u8]) -> Vec<u8> {
-	let mut bytes = Vec::with_capacity(content.len() + 16);
-	(section.count() + 1).encode(&mut bytes);
-	bytes.extend_from_slice(&content[count_length(content)..]);
-	let counter = first_global();
-	bytes.extend_from_slice(&counter[count_length(&counter)..]);
-	bytes
-}
-
-/// The section with the counter behind the program's own exports.
-pub(super) fn add_export(
-	section: &ExportSectionReader<'_>,
-	content: &[u8],
-	global: u32,
-) -> Vec<u8> {
-	const KIND_GLOBAL: u8 = 3;
-	let mut bytes = Vec::with_capacity(content.len() + 32);
-	(section.count() + 1).encode(&mut bytes);
-	bytes.extend_from_slice(&content[count_length(content)..]);
-	EXPORT.encode(&mut bytes);
-	bytes.push(KIND_GLOBAL);
-	global.encode(&mut bytes);
-	bytes
-}
-
-/// How many bytes the number at the start takes: all but its last have their highest bit set.
-fn count_length(bytes: &[u8]) -> usize {
-	bytes.iter().take_while(|byte| **byte & 0x80 != 0).count() + 1
-}
-
-/// A section without the length before it.
-fn content_of(section: &[u8]) -> &[u8] {
-	&section[count_length(section)..]
 }

@@ -18,6 +18,7 @@ enum Use {
 	/// A place among those put aside.
 	Aside(usize),
 	Depth,
+	Fuel,
 }
 
 impl Scratch {
@@ -25,7 +26,7 @@ impl Scratch {
 		Self { first, types: Vec::new(), uses: Vec::new() }
 	}
 
-	/// One to repair a value of that type in, or to count with.
+	/// One to repair a value of that type in, or to look at it twice.
 	pub(super) fn repair(&mut self, of: ValType) -> u32 {
 		self.local(Use::Repair, of)
 	}
@@ -38,6 +39,11 @@ impl Scratch {
 	/// The one that keeps how deep the function's callers are.
 	pub(super) fn depth(&mut self) -> u32 {
 		self.local(Use::Depth, ValType::I32)
+	}
+
+	/// The one that keeps what is left of a slice of fuel.
+	pub(super) fn fuel(&mut self) -> u32 {
+		self.local(Use::Fuel, ValType::I64)
 	}
 
 	fn local(&mut self, using: Use, of: ValType) -> u32 {

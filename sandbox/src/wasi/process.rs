@@ -6,7 +6,12 @@ use rand_chacha::{rand_core::SeedableRng, ChaCha20Rng};
 use thiserror::Error;
 
 use super::{abi::Errno, guest::Fault};
-use crate::{limiter::MemoryLimiter, stop::Reason, ArgumentError, Subtask, MAX_STDERR_BYTES};
+use crate::{
+	limiter::MemoryLimiter,
+	stop::{Reason, Stop},
+	tank,
+	ArgumentError, Cancel, Subtask, MAX_STDERR_BYTES,
+};
 
 /// Why a program does not go on, other than by a trap of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -46,14 +51,14 @@ pub(crate) struct Process {
 	stderr: Vec<u8>,
 	pub(super) random: ChaCha20Rng,
 	/// Fuel at the start.
-	pub(super) fuel: u64,
+	fuel: u64,
 	/// Nanoseconds that the program has slept, by its own clocks.
 	pub(super) slept: u64,
 	memory: MemoryLimiter,
 }
 
 impl Process {
-	pub(crate) fn new(subtask: Subtask) -> Result<Self, ArgumentError> {
+	pub(crate) fn new(subtask: Subtask, cancel: &Cancel) -> Result<Self, ArgumentError> {
 		Ok(Self {
 			args: subtask.encode_args()?,
 			env: subtask.encode_env()?,
@@ -63,15 +68,23 @@ impl Process {
 			stdout_limit: usize::try_from(subtask.limits.output).unwrap_or(usize::MAX),
 			stderr: Vec::new(),
 			random: ChaCha20Rng::from_seed(subtask.seed),
-			fuel: subtask.limits.fuel,
+			fuel: subtask.limits.fuel.min(tank::MOST),
 			slept: 0,
-			memory: MemoryLimiter::new(subtask.limits.memory),
+			memory: MemoryLimiter::new(
+				subtask.limits.memory,
+				Stop::new(cancel.clone(), subtask.limits.time),
+			),
 		})
 	}
 
 	/// What the program wrote to standard output and standard error.
 	pub(crate) fn into_output(self) -> (Vec<u8>, Vec<u8>) {
 		(self.stdout, self.stderr)
+	}
+
+	/// Fuel that it has at the start.
+	pub(crate) fn fuel(&self) -> u64 {
+		self.fuel
 	}
 
 	pub(crate) fn memory(&mut self) -> &mut MemoryLimiter {
@@ -120,7 +133,7 @@ impl Process {
 
 	#[cfg(test)]
 	pub(super) fn for_tests() -> Self {
-		Self::new(Subtask {
+		let subtask = Subtask {
 			stdin: Box::new(std::io::empty()),
 			args: Vec::new(),
 			env: Vec::new(),
@@ -131,7 +144,7 @@ impl Process {
 				output: 0,
 				time: std::time::Duration::ZERO,
 			},
-		})
-		.expect("no arguments")
+		};
+		Self::new(subtask, &Cancel::new()).expect("no arguments")
 	}
 }
