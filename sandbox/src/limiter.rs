@@ -2,33 +2,29 @@
 
 use wasmtime::ResourceLimiter;
 
-use crate::{stop::Stop, wasi::Halt};
+use crate::{rewrite::STOP_BYTES, wasi::Halt};
 
 /// Bytes that one entry of a table counts for, on every machine.
 const TABLE_ENTRY_BYTES: u64 = 16;
 
-/// Counts the bytes of all memories and tables of a run.
+/// Counts the bytes of all memories and tables of a run, but of the memory that `rewrite` adds.
 ///
 /// A program that asks for more than it may have is stopped instead of being told: hardly any
 /// program goes on without the memory it asked for, and its owner learns why it ended.
-///
-/// What asks for more than it may ever have is told so, and the run looks whether it is to stop: a
-/// rewritten program does that whenever it has used up a slice of fuel.
 #[derive(Debug)]
 pub(crate) struct MemoryLimiter {
-	stop: Stop,
 	limit: u64,
 	total: u64,
 }
 
 impl MemoryLimiter {
-	pub(crate) fn new(limit: u64, stop: Stop) -> Self {
-		Self { stop, limit, total: 0 }
+	pub(crate) fn new(limit: u64) -> Self {
+		Self { limit: limit.saturating_add(STOP_BYTES), total: 0 }
 	}
 
 	/// The most that there was: memories and tables never shrink.
 	pub(crate) fn peak(&self) -> u64 {
-		self.total
+		self.total.saturating_sub(STOP_BYTES)
 	}
 
 	fn grow(
@@ -39,7 +35,6 @@ impl MemoryLimiter {
 		unit: u64,
 	) -> wasmtime::Result<bool> {
 		if maximum.is_some_and(|maximum| desired > maximum) {
-			self.stop.look()?;
 			// The program's own bound: it is told, as WebAssembly says.
 			return Ok(false);
 		}

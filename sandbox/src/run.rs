@@ -18,7 +18,7 @@ use crate::{
 	engine,
 	outcome::{Outcome, TrapKind},
 	rewrite::{self, rewrite},
-	stop::{Cancel, Reason},
+	stop::{Cancel, Reason, Watch},
 	subtask::{ArgumentError, Report, Subtask},
 	tank::Tank,
 	wasi::{self, Halt, Process},
@@ -110,14 +110,16 @@ impl Sandbox {
 		cancel: &Cancel,
 	) -> Result<Report, RunError> {
 		let began = cpu_time();
-		let process = Process::new(subtask, cancel)?;
+		let watch = Watch::new(cancel.clone(), subtask.limits.time);
+		let process = Process::new(subtask)?;
 		if cancel.is_cancelled() {
 			return Err(RunError::Cancelled);
 		}
 		let mut store = Store::new(&self.engine, process);
 		store.limiter(|process| process.memory());
+
 		let mut tank = None;
-		let ended = without_waiting(execute(&program.instance, &mut store, &mut tank));
+		let ended = execute(&program.instance, &mut store, &watch, &mut tank);
 		let outcome = match ended {
 			Ok(()) => Outcome::Ok,
 			Err(error) => outcome_of(error)?,
@@ -137,46 +139,59 @@ impl Sandbox {
 }
 
 /// Runs a program, and leaves its tank behind.
-async fn execute(
+fn execute(
 	program: &InstancePre<Process>,
 	store: &mut Store<Process>,
+	watch: &Watch,
 	tank: &mut Option<Tank>,
 ) -> wasmtime::Result<()> {
-	let instance = program.instantiate_async(&mut *store).await?;
-	let missing = || wasmtime::Error::msg("a program was rewritten without its counters");
+	let instance = without_waiting(program.instantiate_async(&mut *store))?;
+	let missing = || wasmtime::Error::msg("a program was rewritten without what the sandbox needs");
 	let depth = instance.get_global(&mut *store, rewrite::DEPTH).ok_or_else(missing)?;
-	let fuel = Tank::of(|name| instance.get_global(&mut *store, name)).ok_or_else(missing)?;
+	let fuel = instance.get_global(&mut *store, rewrite::FUEL).map(Tank).ok_or_else(missing)?;
+	let stop = instance.get_memory(&mut *store, rewrite::STOP).ok_or_else(missing)?;
 	let limit = store.data().fuel();
 	fuel.fill(&mut *store, limit)?;
 	*tank = Some(fuel);
-	for name in [rewrite::START, "_start"] {
-		let Some(function) = instance.get_func(&mut *store, name) else { continue };
-		// What a function before it called has returned.
-		depth.set(&mut *store, Val::I32(0))?;
-		let ended = function.typed::<(), ()>(&*store)?.call_async(&mut *store, ()).await;
-		ended.map_err(|error| match error.downcast_ref() {
-			Some(Trap::UnreachableCodeReached) => trap_of(fuel, depth, store).unwrap_or(error),
-			_ => error,
-		})?;
-	}
-	Ok(())
+	let ended = watch.over(&stop, store, |store| {
+		for name in [rewrite::START, "_start"] {
+			let Some(function) = instance.get_func(&mut *store, name) else { continue };
+			// What a function before it called has returned.
+			depth.set(&mut *store, Val::I32(0))?;
+			without_waiting(function.typed::<(), ()>(&*store)?.call_async(&mut *store, ()))?;
+		}
+		Ok(())
+	});
+	ended.map_err(|error| match error.downcast_ref() {
+		Some(Trap::UnreachableCodeReached) => {
+			trap_of(fuel, depth, watch, store).unwrap_or(error)
+		},
+		_ => error,
+	})
 }
 
-/// What it was that stopped a program which reached an instruction that it should not, if it was not
-/// one of its own.
-fn trap_of(fuel: Tank, depth: Global, store: &mut Store<Process>) -> Option<wasmtime::Error> {
-	if fuel.is_used_up(&mut *store) {
-		return Some(Trap::OutOfFuel.into());
+/// What stopped a program that reached an instruction which is not to be reached, if it was not one of
+/// its own.
+fn trap_of(
+	fuel: Tank,
+	depth: Global,
+	watch: &Watch,
+	store: &mut Store<Process>,
+) -> Option<wasmtime::Error> {
+	if depth.get(&mut *store).i32()? as u32 > rewrite::LIMIT {
+		Some(Trap::StackOverflow.into())
+	} else if fuel.is_overdrawn(store) {
+		Some(Trap::OutOfFuel.into())
+	} else {
+		watch.reason().map(|reason| Halt::Stopped(reason).into())
 	}
-	let depth = depth.get(store).i32()?;
-	(depth as u32 > rewrite::LIMIT).then(|| Trap::StackOverflow.into())
 }
 
 /// Runs to the end what has nothing to wait for, and is asynchronous for its stack alone.
 fn without_waiting<T>(run: impl Future<Output = wasmtime::Result<T>>) -> wasmtime::Result<T> {
 	match pin!(run).poll(&mut Context::from_waker(Waker::noop())) {
 		Poll::Ready(ended) => ended,
-		Poll::Pending => Err(wasmtime::Error::msg("a run waits for something")),
+		Poll::Pending => Err(wasmtime::Error::msg("a run waits, and there is nothing to wait for")),
 	}
 }
 

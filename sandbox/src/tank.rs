@@ -1,54 +1,35 @@
-//! The fuel of a run, where the program keeps it: in two globals that `rewrite` adds to it.
+//! The fuel of a run, where the program keeps it: in a global that `rewrite` adds to it.
 
 use wasmtime::{AsContextMut, Global, Val};
 
-use crate::rewrite;
-
 /// More than any program could use up in centuries.
-pub(crate) const MOST: u64 = i64::MAX as u64;
+pub(crate) const MOST: u64 = 1 << 62;
 
 /// What is left, while nothing of the program runs but a function of the system.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Tank {
-	/// Of the slice that the program has. Below zero, it has taken more than that.
-	slice: Global,
-	/// Beside that.
-	rest: Global,
-}
+pub(crate) struct Tank(pub(crate) Global);
 
 impl Tank {
-	/// That of a program, by what it exports.
-	pub(crate) fn of(mut export: impl FnMut(&str) -> Option<Global>) -> Option<Self> {
-		Some(Self { slice: export(rewrite::SLICE)?, rest: export(rewrite::REST)? })
-	}
-
 	/// Puts in what the program gets: at most [`MOST`].
-	pub(crate) fn fill(&self, mut store: impl AsContextMut, fuel: u64) -> wasmtime::Result<()> {
-		self.slice.set(&mut store, Val::I64(0))?;
-		self.rest.set(&mut store, Val::I64(i64::try_from(fuel).unwrap_or(i64::MAX)))
+	pub(crate) fn fill(&self, store: impl AsContextMut, fuel: u64) -> wasmtime::Result<()> {
+		self.0.set(store, Val::I64(fuel.min(MOST) as i64))
 	}
 
 	/// How much is left.
-	pub(crate) fn left(&self, mut store: impl AsContextMut) -> u64 {
-		let [slice, rest] =
-			[self.slice, self.rest].map(|global| global.get(&mut store).i64().unwrap_or_default());
-		u64::try_from(rest.saturating_add(slice)).unwrap_or(0)
+	pub(crate) fn left(&self, store: impl AsContextMut) -> u64 {
+		// Less than nothing, if the program took more before it looked.
+		self.0.get(store).i64().and_then(|left| u64::try_from(left).ok()).unwrap_or(0)
 	}
 
 	/// Takes so much out, or all, and says whether it was there.
 	pub(crate) fn take(&self, mut store: impl AsContextMut, fuel: u64) -> wasmtime::Result<bool> {
-		if fuel > self.left(&mut store) {
-			self.fill(store, 0)?;
-			return Ok(false);
-		}
-		// Below zero, it is made up for when the program takes its next slice.
-		let slice = self.slice.get(&mut store).i64().unwrap_or_default();
-		self.slice.set(store, Val::I64(slice.saturating_sub_unsigned(fuel)))?;
-		Ok(true)
+		let rest = self.left(&mut store).checked_sub(fuel);
+		self.fill(store, rest.unwrap_or(0))?;
+		Ok(rest.is_some())
 	}
 
-	/// Whether the program was stopped because it used up all of it.
-	pub(crate) fn is_used_up(&self, store: impl AsContextMut) -> bool {
-		self.rest.get(store).i64() == Some(rewrite::USED_UP)
+	/// Whether the program took more than there was.
+	pub(crate) fn is_overdrawn(&self, store: impl AsContextMut) -> bool {
+		self.0.get(store).i64().is_some_and(|left| left < 0)
 	}
 }

@@ -2,8 +2,8 @@
 //! of its own gets another number.
 
 use wasm_encoder::{
-	ConstExpr, Encode, ExportKind, ExportSection, FunctionSection, GlobalSection, GlobalType,
-	RefType, Section, TableSection, TableType, TypeSection, ValType,
+	ConstExpr, Encode, ExportKind, ExportSection, GlobalSection, GlobalType, MemorySection,
+	MemoryType, Section, ValType,
 };
 
 use super::survey::Survey;
@@ -13,57 +13,37 @@ pub(crate) const PREFIX: &str = "dgcs:";
 
 /// The counter of depth.
 pub(crate) const DEPTH: &str = "dgcs:depth";
-/// What is left of a slice of fuel, when nothing of the program runs but a function of the system.
-pub(crate) const SLICE: &str = "dgcs:slice";
-/// What is left of the fuel beside that.
-pub(crate) const REST: &str = "dgcs:rest";
+/// What is left of the fuel, while nothing of the program runs but a function of the system.
+pub(crate) const FUEL: &str = "dgcs:fuel";
+/// The memory in which a program is told to stop.
+pub(crate) const STOP: &str = "dgcs:stop";
 /// The function that the program wants to run before all others, if there is one.
 pub(crate) const START: &str = "dgcs:start";
+
+/// How much that memory has.
+pub(crate) const STOP_BYTES: u64 = 65_536;
 
 /// Their numbers.
 pub(super) struct Additions {
 	pub(super) depth: u32,
-	pub(super) slice: u32,
-	pub(super) rest: u32,
-	pub(super) table: u32,
-	/// The function that takes the next slice.
-	pub(super) refill: u32,
-	refill_type: u32,
+	pub(super) fuel: u32,
 }
 
 impl Additions {
 	pub(super) fn to(survey: &Survey) -> Self {
 		let globals = survey.globals.unwrap_or_default();
-		Self {
-			depth: globals,
-			slice: globals + 1,
-			rest: globals + 2,
-			table: survey.tables.unwrap_or_default(),
-			refill: survey.imported + survey.callers.len() as u32,
-			refill_type: survey.types,
-		}
+		Self { depth: globals, fuel: globals + 1 }
 	}
 
-	pub(super) fn types(&self) -> TypeSection {
-		let mut section = TypeSection::new();
-		section.ty().function([ValType::I64], [ValType::I64]);
-		section
-	}
-
-	pub(super) fn functions(&self) -> FunctionSection {
-		let mut section = FunctionSection::new();
-		section.function(self.refill_type);
-		section
-	}
-
-	pub(super) fn tables(&self) -> TableSection {
-		let mut section = TableSection::new();
-		section.table(TableType {
-			element_type: RefType::FUNCREF,
-			table64: false,
-			minimum: 0,
-			maximum: Some(0),
+	/// Behind the one memory that a program has.
+	pub(super) fn memories(&self) -> MemorySection {
+		let mut section = MemorySection::new();
+		section.memory(MemoryType {
+			minimum: 1,
+			maximum: Some(1),
+			memory64: false,
 			shared: false,
+			page_size_log2: None,
 		});
 		section
 	}
@@ -73,15 +53,14 @@ impl Additions {
 		let mutable = |val_type| GlobalType { val_type, mutable: true, shared: false };
 		section.global(mutable(ValType::I32), &ConstExpr::i32_const(0));
 		section.global(mutable(ValType::I64), &ConstExpr::i64_const(0));
-		section.global(mutable(ValType::I64), &ConstExpr::i64_const(0));
 		section
 	}
 
 	pub(super) fn exports(&self, start: Option<u32>) -> ExportSection {
 		let mut section = ExportSection::new();
 		section.export(DEPTH, ExportKind::Global, self.depth);
-		section.export(SLICE, ExportKind::Global, self.slice);
-		section.export(REST, ExportKind::Global, self.rest);
+		section.export(FUEL, ExportKind::Global, self.fuel);
+		section.export(STOP, ExportKind::Memory, 1);
 		if let Some(start) = start {
 			section.export(START, ExportKind::Func, start);
 		}

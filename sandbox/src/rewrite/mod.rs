@@ -8,9 +8,8 @@ mod nan;
 mod scratch;
 mod survey;
 
-pub(crate) use additions::{DEPTH, PREFIX, REST, SLICE, START};
+pub(crate) use additions::{DEPTH, FUEL, PREFIX, START, STOP, STOP_BYTES};
 pub(crate) use depth::LIMIT;
-pub(crate) use fuel::USED_UP;
 
 use wasm_encoder::{CodeSection, Module, RawSection, Section};
 use wasmparser::{
@@ -50,28 +49,15 @@ pub(crate) fn rewrite(program: &[u8]) -> wasmparser::Result<Vec<u8>> {
 				&mut allocations,
 			)?);
 			if code.len() == functions {
-				code.function(&fuel::refill(&additions));
 				module.section(&code);
 			}
 			continue;
 		}
-		// A program that passed the check has types, functions and exports, and a memory.
+		// A program that passed the check has one memory, and exports it.
 		match &payload {
 			Payload::CodeSectionStart { count, .. } => functions = *count,
-			Payload::TypeSection(of) => {
-				add(&mut module, of.count(), &program[of.range()], &additions.types());
-			},
-			Payload::FunctionSection(of) => {
-				add(&mut module, of.count(), &program[of.range()], &additions.functions());
-			},
-			Payload::TableSection(of) => {
-				add(&mut module, of.count(), &program[of.range()], &additions.tables());
-			},
-			Payload::MemorySection(_) => {
-				if survey.tables.is_none() {
-					module.section(&additions.tables());
-				}
-				copy(&mut module, &payload, program);
+			Payload::MemorySection(of) => {
+				add(&mut module, of.count(), &program[of.range()], &additions.memories());
 				if survey.globals.is_none() {
 					module.section(&additions.globals());
 				}
@@ -118,7 +104,7 @@ fn rewrite_function(
 	let mut scratch = Scratch::new(validator.len_locals());
 	let mut nans = Nans::default();
 	let mut depth = Depth::new(additions.depth);
-	let mut meter = Meter::new(body, additions, &mut scratch)?;
+	let mut meter = Meter::new(additions, &mut scratch);
 	let mut code = Vec::with_capacity(body.as_bytes().len() * 2);
 
 	let mut operators = OperatorsReader::new(reader);
@@ -131,20 +117,23 @@ fn rewrite_function(
 		// Behind a jump nothing runs, and the stack holds what nobody computed.
 		if validator.get_control_frame(0).is_none_or(|frame| frame.unreachable) {
 			validator.op(offset, &operator)?;
-			meter.unreached(&operator, raw, &mut code);
+			code.extend_from_slice(raw);
 			nans.skip(validator.operand_stack_height());
 			continue;
 		}
 
 		depth.see(validator.operand_stack_height());
 		let step = nans.before(&operator, &validator, &mut scratch, &mut code);
+		let blocks = validator.control_stack_height();
 		validator.op(offset, &operator)?;
 		if matches!(operator, Operator::CallIndirect { .. }) {
 			depth.before_indirect_call(&mut scratch, &mut code);
 		} else if survey.calls_caller(&operator) {
 			depth.before_call(&mut scratch, &mut code);
 		}
-		meter.instruction(&operator, raw, &mut scratch, &mut code);
+		meter.before(&operator, blocks, &mut scratch, &mut code);
+		code.extend_from_slice(raw);
+		meter.after(&operator, &mut code);
 		nans.after(step, validator.operand_stack_height(), &mut scratch, &mut code);
 	}
 	operators.finish()?;

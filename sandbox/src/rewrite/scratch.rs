@@ -41,7 +41,7 @@ impl Scratch {
 		self.local(Use::Depth, ValType::I32)
 	}
 
-	/// The one that keeps what is left of a slice of fuel.
+	/// The one that keeps what is left of the fuel.
 	pub(super) fn fuel(&mut self) -> u32 {
 		self.local(Use::Fuel, ValType::I64)
 	}

@@ -2,17 +2,14 @@
 
 use wasmparser::{Operator, Parser, Payload, TypeRef};
 
-/// How many there are of each kind, and who calls whom.
+/// What it has, and who calls whom.
 #[derive(Default)]
 pub(super) struct Survey {
-	pub(super) types: u32,
 	/// Functions of the system.
-	pub(super) imported: u32,
+	imported: u32,
 	/// Whether each function of the program calls another: only then it can be part of a recursion.
-	pub(super) callers: Vec<bool>,
+	callers: Vec<bool>,
 	/// `None`: not even an empty section of them.
-	pub(super) tables: Option<u32>,
-	/// The same.
 	pub(super) globals: Option<u32>,
 	pub(super) start: Option<u32>,
 }
@@ -22,14 +19,11 @@ impl Survey {
 		let mut found = Self::default();
 		for payload in Parser::new(0).parse_all(program) {
 			match payload? {
-				// Each of them in a group of its own, as the language has no recursive types.
-				Payload::TypeSection(section) => found.types = section.count(),
 				Payload::ImportSection(section) => {
 					for import in section {
 						found.imported += u32::from(matches!(import?.ty, TypeRef::Func(_)));
 					}
 				},
-				Payload::TableSection(section) => found.tables = Some(section.count()),
 				Payload::GlobalSection(section) => found.globals = Some(section.count()),
 				Payload::StartSection { func, .. } => found.start = Some(func),
 				Payload::CodeSectionEntry(body) => {

@@ -2,7 +2,7 @@
 
 use wasmtime::{AsContext, AsContextMut, Caller, Memory};
 
-use crate::tank::Tank;
+use crate::{rewrite, tank::Tank};
 
 use super::{
 	abi::Errno,
@@ -64,7 +64,10 @@ impl<'a> Guest<'a> {
 			.get_export("memory")
 			.and_then(|export| export.into_memory())
 			.ok_or_else(|| Halt::Host("a program passed the check without a memory".into()))?;
-		let tank = Tank::of(|name| caller.get_export(name)?.into_global())
+		let tank = caller
+			.get_export(rewrite::FUEL)
+			.and_then(|export| export.into_global())
+			.map(Tank)
 			.ok_or_else(|| Halt::Host("a program was rewritten without its fuel".into()))?;
 		Ok(Self { caller, memory, tank })
 	}

@@ -6,12 +6,7 @@ use rand_chacha::{rand_core::SeedableRng, ChaCha20Rng};
 use thiserror::Error;
 
 use super::{abi::Errno, guest::Fault};
-use crate::{
-	limiter::MemoryLimiter,
-	stop::{Reason, Stop},
-	tank,
-	ArgumentError, Cancel, Subtask, MAX_STDERR_BYTES,
-};
+use crate::{limiter::MemoryLimiter, stop::Reason, tank, ArgumentError, Subtask, MAX_STDERR_BYTES};
 
 /// Why a program does not go on, other than by a trap of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -58,7 +53,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-	pub(crate) fn new(subtask: Subtask, cancel: &Cancel) -> Result<Self, ArgumentError> {
+	pub(crate) fn new(subtask: Subtask) -> Result<Self, ArgumentError> {
 		Ok(Self {
 			args: subtask.encode_args()?,
 			env: subtask.encode_env()?,
@@ -70,10 +65,7 @@ impl Process {
 			random: ChaCha20Rng::from_seed(subtask.seed),
 			fuel: subtask.limits.fuel.min(tank::MOST),
 			slept: 0,
-			memory: MemoryLimiter::new(
-				subtask.limits.memory,
-				Stop::new(cancel.clone(), subtask.limits.time),
-			),
+			memory: MemoryLimiter::new(subtask.limits.memory),
 		})
 	}
 
@@ -133,7 +125,7 @@ impl Process {
 
 	#[cfg(test)]
 	pub(super) fn for_tests() -> Self {
-		let subtask = Subtask {
+		Self::new(Subtask {
 			stdin: Box::new(std::io::empty()),
 			args: Vec::new(),
 			env: Vec::new(),
@@ -144,7 +136,7 @@ impl Process {
 				output: 0,
 				time: std::time::Duration::ZERO,
 			},
-		};
-		Self::new(subtask, &Cancel::new()).expect("no arguments")
+		})
+		.expect("no arguments")
 	}
 }
