@@ -166,3 +166,97 @@ impl<'a> Meter<'a> {
 			.end();
 	}
 }
+
+#[cfg(test)]
+mod tests {
+	use crate::rewrite::{rewrite, FUEL};
+	use wasmtime::{Config, Engine, Instance, Module, Store, Val};
+
+	/// Programs of blocks, loops, jumps and calls of all kinds. Each gets a number, and ends.
+	const PROGRAMS: [&str; 7] = [
+		"(func (export \"main\") (param i32))",
+		// Loops in loops, and a jump out of both.
+		"(func (export \"main\") (param i32) (local i32 i32)
+			(block (loop (local.set 2 (i32.const 0)) (loop
+				(br_if 2 (i32.gt_u (i32.add (local.get 1) (local.get 2)) (i32.const 90)))
+				(br_if 0 (i32.lt_u (local.tee 2 (i32.add (local.get 2) (i32.const 1))) (local.get 0))))
+				(br_if 0 (i32.lt_u (local.tee 1 (i32.add (local.get 1) (i32.const 1))) (local.get 0))))))",
+		// Ends by a jump, a return, or at its end.
+		"(func $f (param i32) (result i32)
+			(drop (br_if 0 (i32.const 1) (i32.eq (local.get 0) (i32.const 3))))
+			(if (i32.eq (local.get 0) (i32.const 5)) (then (return (i32.const 2))))
+			(if (result i32) (i32.and (local.get 0) (i32.const 1))
+				(then (i32.const 3)) (else (nop) (i32.const 4) (drop) (i32.const 5))))
+		(func (export \"main\") (param i32) (local i32)
+			(loop (drop (call $f (local.get 1)))
+				(br_if 0 (i32.lt_u (local.tee 1 (i32.add (local.get 1) (i32.const 1))) (local.get 0)))))",
+		// A table of jumps, to a loop as well, and what is never reached.
+		"(func (export \"main\") (param i32) (local i32)
+			(loop (block (block
+				(local.set 1 (i32.add (local.get 1) (i32.const 1)))
+				(br_table 0 1 2 3 (i32.and (i32.add (local.get 1) (local.get 0)) (i32.const 3)))
+				(drop (i32.const 1)) (loop (br 0)))
+				(br_if 1 (i32.lt_u (local.get 1) (i32.const 50)))
+				(br 1) (if (i32.const 1) (then (br 3)) (else (br 0))))
+				(br_if 0 (i32.lt_u (local.get 1) (local.get 0)))))",
+		// Recursion, twice, and calls through a table.
+		"(type $t (func (param i32) (result i32))) (table funcref (elem $fib $leaf))
+		(func $leaf (param i32) (result i32) (i32.mul (local.get 0) (i32.const 3)))
+		(func $fib (param i32) (result i32)
+			(if (result i32) (i32.lt_u (local.get 0) (i32.const 2))
+				(then (call_indirect (type $t) (local.get 0) (i32.const 1)))
+				(else (i32.add
+					(call $fib (i32.sub (local.get 0) (i32.const 1)))
+					(call_indirect (type $t) (i32.sub (local.get 0) (i32.const 2)) (i32.const 0))))))
+		(func (export \"main\") (param i32)
+			(drop (call $fib (i32.rem_u (local.get 0) (i32.const 12)))))",
+		// A loop that takes and gives values.
+		"(func (export \"main\") (param i32) (local i32)
+			(i32.const 0) (loop (param i32) (result i32)
+				(local.tee 1 (i32.add (i32.const 1)))
+				(br_if 0 (i32.lt_u (local.get 1) (local.get 0)))) (drop))",
+		// Floats, which are repaired: that is not the program's.
+		"(global $g (mut f64) (f64.const 0)) (func (export \"main\") (param i32) (local f64)
+			(loop
+				(local.set 1 (f64.add (f64.sqrt (local.get 1)) (f64.const 0.5)))
+				(global.set $g (f64.mul (local.get 1) (f64.convert_i32_u (local.get 0))))
+				(br_if 0 (local.tee 0 (i32.shr_u (local.get 0) (i32.const 1))))))",
+	];
+
+	/// The compiler can count as well, and means the same by it, in the program as it is.
+	#[test]
+	fn counts_what_the_compiler_counts() {
+		const FULL: u64 = 1 << 40;
+		let counting = Engine::new(Config::new().consume_fuel(true)).expect("this machine's");
+		let plain = Engine::default();
+		for program in PROGRAMS {
+			let text = format!("(module (memory (export \"memory\") 1) {program})");
+			let original = wat::parse_str(&text).expect("text");
+			let rewritten = rewrite(&original).expect("valid");
+			for input in [0, 1, 2, 5, 17, 60, 1000] {
+				let mut store = Store::new(&counting, ());
+				store.set_fuel(FULL).expect("counts");
+				call(&counting, &original, &mut store, input);
+				let expected = FULL - store.get_fuel().expect("counts");
+
+				let mut store = Store::new(&plain, ());
+				let instance = call(&plain, &rewritten, &mut store, input);
+				let fuel = instance.get_global(&mut store, FUEL).expect("is there");
+				let found = FULL as i64 - fuel.get(&mut store).i64().expect("a number");
+				assert_eq!(found, expected as i64, "{program} of {input}");
+			}
+		}
+
+		/// Calls `main` with all that fuel, if the program has a place for it.
+		fn call(engine: &Engine, code: &[u8], store: &mut Store<()>, input: i32) -> Instance {
+			let module = Module::new(engine, code).expect("valid");
+			let instance = Instance::new(&mut *store, &module, &[]).expect("imports nothing");
+			if let Some(fuel) = instance.get_global(&mut *store, FUEL) {
+				fuel.set(&mut *store, Val::I64(FULL as i64)).expect("a number");
+			}
+			let main = instance.get_typed_func::<i32, ()>(&mut *store, "main").expect("exported");
+			main.call(store, input).expect("ends");
+			instance
+		}
+	}
+}

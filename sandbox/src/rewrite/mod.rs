@@ -146,3 +146,51 @@ fn rewrite_function(
 	*allocations = validator.into_allocations();
 	scratch.with_locals(body, &entry, &code)
 }
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+	use wasm_encoder as encoder;
+
+	/// A section may be there and hold nothing, or not be there.
+	#[test]
+	fn works_with_empty_sections_and_without() {
+		for empty in [false, true] {
+			let mut types = encoder::TypeSection::new();
+			types.ty().function([], []);
+			let mut functions = encoder::FunctionSection::new();
+			functions.function(0);
+			let memory = encoder::MemoryType {
+				minimum: 1,
+				maximum: None,
+				memory64: false,
+				shared: false,
+				page_size_log2: None,
+			};
+			let mut memories = encoder::MemorySection::new();
+			memories.memory(memory);
+			let mut exports = encoder::ExportSection::new();
+			exports.export("memory", encoder::ExportKind::Memory, 0);
+			exports.export("_start", encoder::ExportKind::Func, 0);
+			let mut code = CodeSection::new();
+			let mut function = encoder::Function::new([]);
+			function.instructions().end();
+			code.function(&function);
+
+			let mut program = Module::new();
+			program.section(&types).section(&functions);
+			if empty {
+				program.section(&encoder::TableSection::new());
+			}
+			program.section(&memories);
+			if empty {
+				program.section(&encoder::GlobalSection::new());
+			}
+			program.section(&exports).section(&code);
+			let program = program.finish();
+			crate::check(&program).expect("a program");
+			let rewritten = rewrite(&program).expect("valid");
+			wasmparser::validate(&rewritten).expect("valid as well");
+		}
+	}
+}
