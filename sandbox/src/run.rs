@@ -163,9 +163,7 @@ fn execute(
 		Ok(())
 	});
 	ended.map_err(|error| match error.downcast_ref() {
-		Some(Trap::UnreachableCodeReached) => {
-			trap_of(fuel, depth, watch, store).unwrap_or(error)
-		},
+		Some(Trap::UnreachableCodeReached) => trap_of(fuel, depth, watch, store).unwrap_or(error),
 		_ => error,
 	})
 }

@@ -70,11 +70,17 @@ fn fuel_runs_out() {
 fn fuel_runs_out_everywhere() {
 	let endless = [
 		("", "(loop (loop (br 1)))"),
-		("(func $twice (call $one) (call $one)) (func $one (call $two) (call $two))
-			(func $two (call $three) (call $three)) (func $three (loop (br 0)))", "(call $twice)"),
-		("(func $down (param i32) (if (local.get 0) (then
+		(
+			"(func $twice (call $one) (call $one)) (func $one (call $two) (call $two))
+			(func $two (call $three) (call $three)) (func $three (loop (br 0)))",
+			"(call $twice)",
+		),
+		(
+			"(func $down (param i32) (if (local.get 0) (then
 			(call $down (i32.sub (local.get 0) (i32.const 1)))
-			(call $down (i32.sub (local.get 0) (i32.const 1))))))", "(call $down (i32.const 60))"),
+			(call $down (i32.sub (local.get 0) (i32.const 1))))))",
+			"(call $down (i32.const 60))",
+		),
 		("(func $before (loop (br 0))) (start $before)", ""),
 		("", "(loop (br_table 0 0 0 (i32.const 7)))"),
 		("", "(block (loop (br_if 0 (i32.eqz (i32.load (i32.const 64)))) (br 1)))"),
