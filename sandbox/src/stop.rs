@@ -73,7 +73,8 @@ impl Words {
 		// where it is as long as its store, which `Watch::over` outlives by no moment. The program reads
 		// it, in whole words; nobody else in this process does anything with it.
 		for word in unsafe { self.0.as_ref() } {
-			word.store(STOP, Ordering::Relaxed);
+			// The program's numbers have their lowest byte first on every machine.
+			word.store(STOP.to_le(), Ordering::Relaxed);
 		}
 	}
 }
