@@ -7,75 +7,144 @@
 //!
 //! The points of a subtask follow from the random numbers that it is given, which are its own.
 //!
-//! Without the standard library, so that it needs no more of the compiler than DGCS itself. A program
-//! with it is compiled for `wasm32-wasip1` and needs nothing of the first half of this file.
+//! As a task it does without the standard library, so that it needs no more of the compiler than DGCS
+//! itself. A program with it is compiled for `wasm32-wasip1` and needs nothing of the first half of
+//! this file. At home (`rustc -O pi.rs`) it takes its random numbers from the file that `PI_RANDOM`
+//! names, or from the system.
 
-#![no_std]
-#![no_main]
+#![cfg_attr(target_family = "wasm", no_std, no_main)]
 
 // The system -----------------------------------------------------------------------------------
 
-mod wasi {
+#[cfg(target_family = "wasm")]
+mod system {
 	#[repr(C)]
-	pub struct Buffer {
-		pub bytes: *mut u8,
-		pub length: usize,
+	struct Buffer {
+		bytes: *mut u8,
+		length: usize,
 	}
 
 	#[link(wasm_import_module = "wasi_snapshot_preview1")]
 	extern "C" {
-		pub fn args_get(list: *mut *const u8, bytes: *mut u8) -> i32;
-		pub fn args_sizes_get(count: *mut usize, bytes: *mut usize) -> i32;
-		pub fn fd_read(fd: i32, buffers: *const Buffer, count: usize, read: *mut usize) -> i32;
-		pub fn fd_write(fd: i32, buffers: *const Buffer, count: usize, written: *mut usize) -> i32;
-		pub fn proc_exit(code: i32) -> !;
-		pub fn random_get(bytes: *mut u8, length: usize) -> i32;
+		fn args_get(list: *mut *const u8, bytes: *mut u8) -> i32;
+		fn args_sizes_get(count: *mut usize, bytes: *mut usize) -> i32;
+		fn fd_read(fd: i32, buffers: *const Buffer, count: usize, read: *mut usize) -> i32;
+		fn fd_write(fd: i32, buffers: *const Buffer, count: usize, written: *mut usize) -> i32;
+		fn proc_exit(code: i32) -> !;
+		fn random_get(bytes: *mut u8, length: usize) -> i32;
 	}
-}
 
-#[panic_handler]
-fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-	core::arch::wasm32::unreachable()
-}
-
-fn fail(message: &str) -> ! {
-	write(2, message.as_bytes());
-	// SAFETY: takes no address.
-	unsafe { wasi::proc_exit(2) }
-}
-
-fn write(fd: i32, bytes: &[u8]) {
-	let buffer = wasi::Buffer { bytes: bytes.as_ptr().cast_mut(), length: bytes.len() };
-	let mut written = 0;
-	// SAFETY: one buffer, which is only read.
-	unsafe { wasi::fd_write(fd, &buffer, 1, &mut written) };
-}
-
-/// Fills `bytes` from standard input, and says how much there was.
-fn read(bytes: &mut [u8]) -> usize {
-	let buffer = wasi::Buffer { bytes: bytes.as_mut_ptr(), length: bytes.len() };
-	let mut read = 0;
-	// SAFETY: one buffer, which is ours.
-	if unsafe { wasi::fd_read(0, &buffer, 1, &mut read) } != 0 {
-		fail("pi: standard input can't be read\n");
+	#[panic_handler]
+	fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+		core::arch::wasm32::unreachable()
 	}
-	read
-}
 
-/// The first argument, in `bytes`. The empty string if there is none.
-fn argument(bytes: &mut [u8; 256]) -> &str {
-	let (mut count, mut length, mut list) = (0, 0, [core::ptr::null(); 4]);
-	// SAFETY: two numbers, and then at most as many bytes and addresses as there is room for.
-	unsafe {
-		wasi::args_sizes_get(&mut count, &mut length);
-		if count > list.len() || length > bytes.len() {
-			fail("pi: too many arguments\n");
+	/// Where the program begins.
+	#[no_mangle]
+	extern "C" fn _start() {
+		super::start();
+	}
+
+	pub fn fail(message: &str) -> ! {
+		write_to(2, message.as_bytes());
+		// SAFETY: takes no address.
+		unsafe { proc_exit(2) }
+	}
+
+	/// Writes to standard output.
+	pub fn write(bytes: &[u8]) {
+		write_to(1, bytes);
+	}
+
+	fn write_to(fd: i32, bytes: &[u8]) {
+		let buffer = Buffer { bytes: bytes.as_ptr().cast_mut(), length: bytes.len() };
+		let mut written = 0;
+		// SAFETY: one buffer, which is only read.
+		unsafe { fd_write(fd, &buffer, 1, &mut written) };
+	}
+
+	/// Fills `bytes` from standard input, and says how much there was.
+	pub fn read(bytes: &mut [u8]) -> usize {
+		let buffer = Buffer { bytes: bytes.as_mut_ptr(), length: bytes.len() };
+		let mut read = 0;
+		// SAFETY: one buffer, which is ours.
+		if unsafe { fd_read(0, &buffer, 1, &mut read) } != 0 {
+			fail("pi: standard input can't be read\n");
 		}
-		wasi::args_get(list.as_mut_ptr(), bytes.as_mut_ptr());
+		read
 	}
-	let mut strings = bytes[..length].split(|byte| *byte == 0).skip(1);
-	core::str::from_utf8(strings.next().unwrap_or_default()).unwrap_or_default()
+
+	/// The first argument, in `bytes`. The empty string if there is none.
+	pub fn argument(bytes: &mut [u8; 256]) -> &str {
+		let (mut count, mut length, mut list) = (0, 0, [core::ptr::null(); 4]);
+		// SAFETY: two numbers, and then at most as many bytes and addresses as there is room for.
+		unsafe {
+			args_sizes_get(&mut count, &mut length);
+			if count > list.len() || length > bytes.len() {
+				fail("pi: too many arguments\n");
+			}
+			args_get(list.as_mut_ptr(), bytes.as_mut_ptr());
+		}
+		let mut strings = bytes[..length].split(|byte| *byte == 0).skip(1);
+		core::str::from_utf8(strings.next().unwrap_or_default()).unwrap_or_default()
+	}
+
+	pub fn random(bytes: &mut [u8]) {
+		// SAFETY: the buffer is ours, and as long as is said.
+		unsafe { random_get(bytes.as_mut_ptr(), bytes.len()) };
+	}
 }
+
+#[cfg(not(target_family = "wasm"))]
+mod system {
+	use std::{
+		env,
+		fs::File,
+		io::{self, Read, Write},
+		process,
+	};
+
+	pub fn fail(message: &str) -> ! {
+		eprint!("{message}");
+		process::exit(2)
+	}
+
+	/// Writes to standard output.
+	pub fn write(bytes: &[u8]) {
+		if io::stdout().write_all(bytes).is_err() {
+			fail("pi: standard output can't be written\n");
+		}
+	}
+
+	/// Reads some of standard input, and says how much.
+	pub fn read(bytes: &mut [u8]) -> usize {
+		io::stdin().read(bytes).unwrap_or_else(|_| fail("pi: standard input can't be read\n"))
+	}
+
+	/// The first argument, in `bytes`. The empty string if there is none.
+	pub fn argument(bytes: &mut [u8; 256]) -> &str {
+		let argument = env::args().nth(1).unwrap_or_default();
+		let Some(place) = bytes.get_mut(..argument.len()) else {
+			fail("pi: too long an argument\n")
+		};
+		place.copy_from_slice(argument.as_bytes());
+		std::str::from_utf8(place).unwrap_or_default()
+	}
+
+	pub fn random(bytes: &mut [u8]) {
+		let name = env::var_os("PI_RANDOM").unwrap_or_else(|| "/dev/urandom".into());
+		if File::open(name).and_then(|mut file| file.read_exact(bytes)).is_err() {
+			fail("pi: there are no random numbers\n");
+		}
+	}
+}
+
+#[cfg(not(target_family = "wasm"))]
+fn main() {
+	start();
+}
+
+use system::{argument, fail, read, write};
 
 // The program ----------------------------------------------------------------------------------
 
@@ -85,8 +154,7 @@ struct Random([u64; 4]);
 impl Random {
 	fn new() -> Self {
 		let mut seed = [0; 32];
-		// SAFETY: the buffer is ours, and as long as is said.
-		unsafe { wasi::random_get(seed.as_mut_ptr(), seed.len()) };
+		system::random(&mut seed);
 		let mut state = [1; 4];
 		for (word, bytes) in state.iter_mut().zip(seed.chunks_exact(8)) {
 			*word = bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
@@ -136,7 +204,7 @@ fn write_number(mut number: u64, decimals: usize, end: u8) {
 		number /= 10;
 		digits += 1;
 	}
-	write(1, &text[at..]);
+	write(&text[at..]);
 }
 
 /// Adds up the pairs of numbers on standard input.
@@ -168,9 +236,7 @@ fn merge() -> (u64, u64) {
 	}
 }
 
-/// Where the program begins.
-#[no_mangle]
-pub extern "C" fn _start() {
+fn start() {
 	let mut bytes = [0; 256];
 	let argument = argument(&mut bytes);
 	if argument == "merge" {

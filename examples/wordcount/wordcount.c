@@ -17,7 +17,10 @@
 /* A word of more bytes is cut. */
 #define LONGEST 255
 
-static void fail(const char *what) {
+/* How much text is read at once. */
+#define BLOCK (1 << 16)
+
+static _Noreturn void fail(const char *what) {
 	fprintf(stderr, "wordcount: %s: %s\n", what, errno ? strerror(errno) : "bad input");
 	exit(2);
 }
@@ -57,57 +60,67 @@ static void grow(void) {
 	free(old);
 }
 
+/* Apart from what is done with words that are known, since nearly all are. */
+__attribute__((noinline)) static void add(entry *e, const char *word, size_t length, uint32_t hash,
+                                          uint64_t times) {
+	char *copy = malloc(length + 1);
+	if (!copy) fail("no memory for a word");
+	memcpy(copy, word, length);
+	copy[length] = 0;
+	*e = (entry){copy, (uint32_t)length, hash, times};
+	if (2 * ++used >= size) grow();
+}
+
 static void count(const char *word, size_t length, uint32_t hash, uint64_t times) {
-	if (2 * used >= size) grow();
 	entry *e = place_of(word, (uint32_t)length, hash);
-	if (!e->word) {
-		*e = (entry){malloc(length + 1), (uint32_t)length, hash, 0};
-		if (!e->word) fail("no memory for a word");
-		memcpy(e->word, word, length);
-		e->word[length] = 0;
-		used++;
-	}
-	e->count += times;
+	if (e->word)
+		e->count += times;
+	else
+		add(e, word, length, hash, times);
+}
+
+static void count_unhashed(const char *word, size_t length, uint64_t times) {
+	uint32_t hash = HASH_START;
+	for (size_t i = 0; i < length; i++) hash = hash_with(hash, (unsigned char)word[i]);
+	count(word, length, hash, times);
 }
 
 /* Input and output ------------------------------------------------------------------------------- */
 
 static void read_text(void) {
-	static unsigned char block[1 << 16];
+	/* A block of text, behind what of its last word the block before had. */
+	static unsigned char text[LONGEST + BLOCK + 1];
 	/* The byte as it counts in a word, or 0. */
 	static unsigned char letter[256];
 	for (int c = 128; c < 256; c++) letter[c] = (unsigned char)c;
 	for (int c = 'a'; c <= 'z'; c++) letter[c] = letter[c - 'a' + 'A'] = (unsigned char)c;
 
-	char word[LONGEST];
-	uint32_t hash = HASH_START;
-	size_t length = 0, got;
-	while ((got = fread(block, 1, sizeof block, stdin)) > 0) {
-		for (size_t i = 0; i < got; i++) {
-			unsigned char c = letter[block[i]];
-			if (c) {
-				if (length == LONGEST) continue;
-				word[length++] = (char)c;
-				hash = hash_with(hash, c);
-			} else if (length) {
-				count(word, length, hash, 1);
-				length = 0;
-				hash = HASH_START;
-			}
+	size_t kept = 0, got;
+	while ((got = fread(text + kept, 1, BLOCK, stdin)) > 0) {
+		unsigned char *at = text, *word, *end = text + kept + got;
+		*end = 0; /* Not a letter, so that a word ends with the text. */
+		for (;; at++) {
+			uint32_t hash = HASH_START;
+			for (word = at; letter[*at]; at++) hash = hash_with(hash, *at = letter[*at]);
+			if (at == end) break;
+			size_t length = (size_t)(at - word);
+			if (length > LONGEST)
+				count_unhashed((char *)word, LONGEST, 1);
+			else if (length)
+				count((char *)word, length, hash, 1);
 		}
+		kept = (size_t)(end - word);
+		if (kept > LONGEST) kept = LONGEST;
+		memmove(text, word, kept);
 	}
-	if (length) count(word, length, hash, 1);
+	if (kept) count_unhashed((char *)text, kept, 1);
 }
 
 static void read_counts(void) {
 	char word[LONGEST + 1];
 	unsigned long long times;
 	int read;
-	while ((read = scanf("%llu %255s", &times, word)) == 2) {
-		uint32_t hash = HASH_START;
-		for (const char *c = word; *c; c++) hash = hash_with(hash, (unsigned char)*c);
-		count(word, strlen(word), hash, times);
-	}
+	while ((read = scanf("%llu %255s", &times, word)) == 2) count_unhashed(word, strlen(word), times);
 	if (read != EOF) fail("not a line of a count and a word");
 }
 
@@ -126,6 +139,7 @@ static void write_counts(void) {
 }
 
 int main(int argc, char **argv) {
+	grow();
 	if (argc == 1) {
 		read_text();
 	} else if (argc == 2 && !strcmp(argv[1], "merge")) {

@@ -92,12 +92,15 @@ pub enum ProgramError {
 		 with a main function, not as a library or reactor"
 	)]
 	NoStart,
-	/// That name is the sandbox's own.
+	/// Under a name that is the sandbox's own.
 	#[error(
-		"the program exports \"{}\", a name that the sandbox needs; give it another",
-		rewrite::EXPORT
+		"the program exports {name:?}, and names that begin with {:?} are the sandbox's; give it another",
+		rewrite::PREFIX
 	)]
-	ReservedExport,
+	ReservedExport {
+		/// Which one.
+		name: String,
+	},
 	/// The functions of WASI can't answer it.
 	#[error("the program does not export its memory as \"memory\"; compile it for wasm32-wasip1")]
 	NoMemory,
@@ -165,7 +168,9 @@ pub fn check(program: &[u8]) -> Result<(), ProgramError> {
 					match (export.name, export.kind) {
 						("_start", ExternalKind::Func) => start = Some(export.index),
 						("memory", ExternalKind::Memory) => memory = true,
-						(rewrite::EXPORT, _) => return Err(ProgramError::ReservedExport),
+						(name, _) if name.starts_with(rewrite::PREFIX) => {
+							return Err(ProgramError::ReservedExport { name: name.into() });
+						},
 						_ => {},
 					}
 				}

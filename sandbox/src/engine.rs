@@ -26,8 +26,9 @@ pub(crate) fn new() -> wasmtime::Result<Engine> {
 		// that it doesn't depend on how this library was built. This one has no default that holds
 		// everywhere.
 		.relaxed_simd_deterministic(true)
-		.consume_fuel(true)
-		// So that a run can pause, and be stopped. It costs nothing beside the fuel.
+		// The same: fuel. The compiler's way leaves too few registers to loops.
+		.consume_fuel(false)
+		// So that a run has a stack of its own, of fixed size.
 		.async_support(true)
 		.max_wasm_stack(STACK_BYTES)
 		.async_stack_size(STACK_BYTES + HOST_STACK_BYTES)

@@ -9,6 +9,7 @@ mod rewrite;
 mod run;
 mod stop;
 mod subtask;
+mod tank;
 mod wasi;
 
 pub use cache::{Cache, CacheError};

@@ -2,12 +2,12 @@
 
 use wasmtime::ResourceLimiter;
 
-use crate::wasi::Halt;
+use crate::{rewrite::STOP_BYTES, wasi::Halt};
 
 /// Bytes that one entry of a table counts for, on every machine.
 const TABLE_ENTRY_BYTES: u64 = 16;
 
-/// Counts the bytes of all memories and tables of a run.
+/// Counts the bytes of all memories and tables of a run, but of the memory that `rewrite` adds.
 ///
 /// A program that asks for more than it may have is stopped instead of being told: hardly any
 /// program goes on without the memory it asked for, and its owner learns why it ended.
@@ -19,12 +19,12 @@ pub(crate) struct MemoryLimiter {
 
 impl MemoryLimiter {
 	pub(crate) fn new(limit: u64) -> Self {
-		Self { limit, total: 0 }
+		Self { limit: limit.saturating_add(STOP_BYTES), total: 0 }
 	}
 
 	/// The most that there was: memories and tables never shrink.
 	pub(crate) fn peak(&self) -> u64 {
-		self.total
+		self.total.saturating_sub(STOP_BYTES)
 	}
 
 	fn grow(

@@ -1,10 +1,16 @@
 //! Prepares programs and runs them.
 
-use std::{fmt, time::Duration};
+use std::{
+	fmt,
+	future::Future,
+	pin::pin,
+	task::{Context, Poll, Waker},
+	time::Duration,
+};
 
 use rustix::time::{clock_gettime, ClockId};
 use thiserror::Error;
-use wasmtime::{Engine, Instance, InstancePre, Linker, Module, Store, Trap};
+use wasmtime::{Engine, Global, InstancePre, Linker, Module, Store, Trap, Val};
 
 use crate::{
 	cache::Cache,
@@ -12,15 +18,11 @@ use crate::{
 	engine,
 	outcome::{Outcome, TrapKind},
 	rewrite::{self, rewrite},
-	stop::{run_until_stopped, Cancel, Reason},
+	stop::{Cancel, Reason, Watch},
 	subtask::{ArgumentError, Report, Subtask},
+	tank::Tank,
 	wasi::{self, Halt, Process},
 };
-
-/// Fuel after which a run pauses, to see whether it is to stop: less than a millisecond. What a
-/// program takes beyond a slice before it pauses is not counted, so this number is part of the
-/// protocol.
-const SLICE: u64 = 1_000_000;
 
 /// Compiles programs and runs subtasks. One serves any number of threads.
 pub struct Sandbox {
@@ -108,34 +110,24 @@ impl Sandbox {
 		cancel: &Cancel,
 	) -> Result<Report, RunError> {
 		let began = cpu_time();
-		let limits = subtask.limits;
+		let watch = Watch::new(cancel.clone(), subtask.limits.time);
 		let process = Process::new(subtask)?;
 		if cancel.is_cancelled() {
 			return Err(RunError::Cancelled);
 		}
 		let mut store = Store::new(&self.engine, process);
 		store.limiter(|process| process.memory());
-		store.set_fuel(limits.fuel).map_err(RunError::machine)?;
-		store.fuel_async_yield_interval(Some(SLICE)).map_err(RunError::machine)?;
 
-		let run = async {
-			let instance = program.instance.instantiate_async(&mut store).await?;
-			let start = instance.get_typed_func::<(), ()>(&mut store, "_start")?;
-			let ended = start.call_async(&mut store, ()).await;
-			ended.map_err(|error| match error.downcast_ref() {
-				Some(Trap::UnreachableCodeReached) if is_too_deep(&instance, &mut store) => {
-					Trap::StackOverflow.into()
-				},
-				_ => error,
-			})
-		};
-		let ended = run_until_stopped(run, cancel, limits.time);
+		let mut tank = None;
+		let ended = execute(&program.instance, &mut store, &watch, &mut tank);
 		let outcome = match ended {
 			Ok(()) => Outcome::Ok,
 			Err(error) => outcome_of(error)?,
 		};
 
-		let fuel = limits.fuel.saturating_sub(store.get_fuel().map_err(RunError::machine)?);
+		// One that could not even be instantiated used none.
+		let left = tank.map(|tank: Tank| tank.left(&mut store));
+		let fuel = left.map_or(0, |left| store.data().fuel().saturating_sub(left));
 		let peak_memory = store.data_mut().memory().peak();
 		let (mut output, stderr) = store.into_data().into_output();
 		if !outcome.has_output() {
@@ -146,11 +138,59 @@ impl Sandbox {
 	}
 }
 
-/// Whether it was the program's calls that went too deep.
-fn is_too_deep(instance: &Instance, store: &mut Store<Process>) -> bool {
-	let depth = instance.get_global(&mut *store, rewrite::EXPORT);
-	let depth = depth.and_then(|depth| depth.get(store).i32());
-	depth.is_some_and(|depth| depth as u32 > rewrite::LIMIT)
+/// Runs a program, and leaves its tank behind.
+fn execute(
+	program: &InstancePre<Process>,
+	store: &mut Store<Process>,
+	watch: &Watch,
+	tank: &mut Option<Tank>,
+) -> wasmtime::Result<()> {
+	let instance = without_waiting(program.instantiate_async(&mut *store))?;
+	let missing = || wasmtime::Error::msg("a program was rewritten without what the sandbox needs");
+	let depth = instance.get_global(&mut *store, rewrite::DEPTH).ok_or_else(missing)?;
+	let fuel = instance.get_global(&mut *store, rewrite::FUEL).map(Tank).ok_or_else(missing)?;
+	let stop = instance.get_memory(&mut *store, rewrite::STOP).ok_or_else(missing)?;
+	let limit = store.data().fuel();
+	fuel.fill(&mut *store, limit)?;
+	*tank = Some(fuel);
+	let ended = watch.over(&stop, store, |store| {
+		for name in [rewrite::START, "_start"] {
+			let Some(function) = instance.get_func(&mut *store, name) else { continue };
+			// What a function before it called has returned.
+			depth.set(&mut *store, Val::I32(0))?;
+			without_waiting(function.typed::<(), ()>(&*store)?.call_async(&mut *store, ()))?;
+		}
+		Ok(())
+	});
+	ended.map_err(|error| match error.downcast_ref() {
+		Some(Trap::UnreachableCodeReached) => trap_of(fuel, depth, watch, store).unwrap_or(error),
+		_ => error,
+	})
+}
+
+/// What stopped a program that reached an instruction which is not to be reached, if it was not one of
+/// its own.
+fn trap_of(
+	fuel: Tank,
+	depth: Global,
+	watch: &Watch,
+	store: &mut Store<Process>,
+) -> Option<wasmtime::Error> {
+	if depth.get(&mut *store).i32()? as u32 > rewrite::LIMIT {
+		Some(Trap::StackOverflow.into())
+	} else if fuel.is_overdrawn(store) {
+		Some(Trap::OutOfFuel.into())
+	} else {
+		watch.reason().map(|reason| Halt::Stopped(reason).into())
+	}
+}
+
+/// Runs to the end what has nothing to wait for, and is asynchronous for its stack alone.
+fn without_waiting<T>(run: impl Future<Output = wasmtime::Result<T>>) -> wasmtime::Result<T> {
+	match pin!(run).poll(&mut Context::from_waker(Waker::noop())) {
+		Poll::Ready(ended) => ended,
+		Poll::Pending => Err(wasmtime::Error::msg("a run waits, and there is nothing to wait for")),
+	}
 }
 
 /// What a run's error says about the program, if it is about the program.

@@ -6,12 +6,15 @@
 //! is so large that this bound is always met first.
 //!
 //! Calls of functions that call nobody are not counted: there is room for one more frame.
+//!
+//! The counter holds what all callers of a function have together only at the moment that it is
+//! called. The function keeps that in a variable of its own, and sets the counter from it before each
+//! of its calls, so that nothing has to be done when they return. Who looks at the counter is the
+//! function that is called: once, where it may call several others.
 
-use wasm_encoder::{ConstExpr, Encode, GlobalSection, GlobalType, InstructionSink, ValType};
-use wasmparser::{ExportSectionReader, GlobalSectionReader};
+use wasm_encoder::{BlockType, InstructionSink};
 
-/// Under which name the counter can be read. No program may export it.
-pub(crate) const EXPORT: &str = "dgcs:depth";
+use super::scratch::Scratch;
 
 /// How many units all frames may have together.
 pub(crate) const LIMIT: u32 = 1 << 20;
@@ -26,6 +29,8 @@ const PADDED: usize = 5;
 pub(super) struct Depth {
 	global: u32,
 	most_values: u32,
+	/// The variable for what its callers have. There is one only if it has calls that count.
+	above: Option<u32>,
 	/// Where in the code its units are to be put in.
 	places: Vec<usize>,
 }
@@ -33,7 +38,7 @@ pub(super) struct Depth {
 impl Depth {
 	/// For a function of a module whose counter is that global.
 	pub(super) fn new(global: u32) -> Self {
-		Self { global, most_values: 0, places: Vec::new() }
+		Self { global, most_values: 0, above: None, places: Vec::new() }
 	}
 
 	/// Notes how many values the function has at hand.
@@ -41,26 +46,19 @@ impl Depth {
 		self.most_values = self.most_values.max(values);
 	}
 
-	/// Counts the function's frame, and stops when there are too many.
-	pub(super) fn before_call(&mut self, code: &mut Vec<u8>) {
-		InstructionSink::new(code).global_get(self.global);
+	/// Counts the function's frame.
+	pub(super) fn before_call(&mut self, scratch: &mut Scratch, code: &mut Vec<u8>) {
+		let above = *self.above.get_or_insert_with(|| scratch.depth());
+		InstructionSink::new(code).local_get(above);
 		self.units(code);
-		InstructionSink::new(code)
-			.i32_add()
-			.global_set(self.global)
-			.global_get(self.global)
-			.i32_const(LIMIT as i32)
-			.i32_gt_u()
-			.if_(wasm_encoder::BlockType::Empty)
-			.unreachable()
-			.end();
+		InstructionSink::new(code).i32_add().global_set(self.global);
 	}
 
-	/// Counts it no more.
-	pub(super) fn after_call(&mut self, code: &mut Vec<u8>) {
+	/// The same where nobody knows who is called: it may be a function that does not look.
+	pub(super) fn before_indirect_call(&mut self, scratch: &mut Scratch, code: &mut Vec<u8>) {
+		self.before_call(scratch, code);
 		InstructionSink::new(code).global_get(self.global);
-		self.units(code);
-		InstructionSink::new(code).i32_sub().global_set(self.global);
+		stop_if_too_deep(code);
 	}
 
 	fn units(&mut self, code: &mut Vec<u8>) {
@@ -70,8 +68,8 @@ impl Depth {
 		code.extend([0; PADDED]);
 	}
 
-	/// Puts in what the frame takes, which is known now.
-	pub(super) fn finish(self, locals: u32, code: &mut [u8]) {
+	/// Puts in what the frame takes, which is known now, and says what comes before the code.
+	pub(super) fn finish(self, locals: u32, code: &mut [u8]) -> Vec<u8> {
 		// Both are bounded by what a function may cost to compile.
 		let units = FRAME + locals + self.most_values;
 		let padded: [u8; PADDED] = std::array::from_fn(|i| {
@@ -81,53 +79,23 @@ impl Depth {
 		for place in self.places {
 			code[place..place + PADDED].copy_from_slice(&padded);
 		}
+		let mut entry = Vec::new();
+		let mut sink = InstructionSink::new(&mut entry);
+		sink.global_get(self.global);
+		if let Some(above) = self.above {
+			sink.local_tee(above);
+		}
+		stop_if_too_deep(&mut entry);
+		entry
 	}
 }
 
-/// A section with the counter alone.
-pub(super) fn first_global() -> Vec<u8> {
-	let mut section = GlobalSection::new();
-	section.global(
-		GlobalType { val_type: ValType::I32, mutable: true, shared: false },
-		&ConstExpr::i32_const(0),
-	);
-	let mut bytes = Vec::new();
-	section.encode(&mut bytes);
-	content_of(&bytes).to_vec()
-}
-
-/// The section with the counter behind the program's own globals.
-pub(super) fn add_global(section: &GlobalSectionReader<'_>, content: &[u8]) -> Vec<u8> {
-	let mut bytes = Vec::with_capacity(content.len() + 16);
-	(section.count() + 1).encode(&mut bytes);
-	bytes.extend_from_slice(&content[count_length(content)..]);
-	let counter = first_global();
-	bytes.extend_from_slice(&counter[count_length(&counter)..]);
-	bytes
-}
-
-/// The section with the counter behind the program's own exports.
-pub(super) fn add_export(
-	section: &ExportSectionReader<'_>,
-	content: &[u8],
-	global: u32,
-) -> Vec<u8> {
-	const KIND_GLOBAL: u8 = 3;
-	let mut bytes = Vec::with_capacity(content.len() + 32);
-	(section.count() + 1).encode(&mut bytes);
-	bytes.extend_from_slice(&content[count_length(content)..]);
-	EXPORT.encode(&mut bytes);
-	bytes.push(KIND_GLOBAL);
-	global.encode(&mut bytes);
-	bytes
-}
-
-/// How many bytes the number at the start takes: all but its last have their highest bit set.
-fn count_length(bytes: &[u8]) -> usize {
-	bytes.iter().take_while(|byte| **byte & 0x80 != 0).count() + 1
-}
-
-/// A section without the length before it.
-fn content_of(section: &[u8]) -> &[u8] {
-	&section[count_length(section)..]
+/// Stops when the value at hand is more than all frames may have.
+fn stop_if_too_deep(code: &mut Vec<u8>) {
+	InstructionSink::new(code)
+		.i32_const(LIMIT as i32)
+		.i32_gt_u()
+		.if_(BlockType::Empty)
+		.unreachable()
+		.end();
 }

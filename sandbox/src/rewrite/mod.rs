@@ -1,37 +1,38 @@
 //! Rewrites a program before it is compiled, so that it does the same on every processor: [`nan`] for
-//! what its numbers are, [`depth`] for how deep its calls may go, [`bulk`] for what it pays for.
+//! what its numbers are, [`depth`] for how deep its calls may go, [`fuel`] for how long it may run.
 
-mod bulk;
+mod additions;
 mod depth;
+mod fuel;
 mod nan;
 mod scratch;
+mod survey;
 
-pub(crate) use depth::{EXPORT, LIMIT};
+pub(crate) use additions::{DEPTH, FUEL, PREFIX, START, STOP, STOP_BYTES};
+pub(crate) use depth::LIMIT;
 
-use wasm_encoder::{CodeSection, Module, RawSection};
+use wasm_encoder::{CodeSection, Module, RawSection, Section};
 use wasmparser::{
 	FuncToValidate, FuncValidatorAllocations, FunctionBody, Operator, OperatorsReader, Parser,
-	Payload, TypeRef, ValidPayload, Validator, ValidatorResources,
+	Payload, ValidPayload, Validator, ValidatorResources,
 };
 
 use crate::check::LANGUAGE;
+use additions::{join, Additions};
 use depth::Depth;
+use fuel::Meter;
 use nan::Nans;
 use scratch::Scratch;
-
-/// `SectionId` of globals and exports, as the binary format numbers them.
-const GLOBAL_SECTION: u8 = 6;
-const EXPORT_SECTION: u8 = 7;
+use survey::Survey;
 
 /// Rewrites a program that passed [`check`](crate::check). Custom sections, as names and debugging
 /// information, are left out.
 pub(crate) fn rewrite(program: &[u8]) -> wasmparser::Result<Vec<u8>> {
-	let callers = Callers::find(program)?;
+	let survey = Survey::of(program)?;
+	let additions = Additions::to(&survey);
 	let mut module = Module::new();
 	let mut code = CodeSection::new();
 	let mut functions = 0;
-	// Of the counter of depth: behind the program's own.
-	let mut global = None;
 	let mut parser = Parser::new(0);
 	parser.set_features(LANGUAGE);
 	let mut validator = Validator::new_with_features(LANGUAGE);
@@ -39,91 +40,62 @@ pub(crate) fn rewrite(program: &[u8]) -> wasmparser::Result<Vec<u8>> {
 	for payload in parser.parse_all(program) {
 		let payload = payload?;
 		if let ValidPayload::Func(function, body) = validator.payload(&payload)? {
-			// A program that passed the check exports something, so the counter is there.
-			let depth = Depth::new(global.unwrap_or_default());
-			code.raw(&rewrite_function(function, &body, depth, &callers, &mut allocations)?);
+			code.raw(&rewrite_function(
+				code.len(),
+				function,
+				&body,
+				&survey,
+				&additions,
+				&mut allocations,
+			)?);
 			if code.len() == functions {
 				module.section(&code);
 			}
 			continue;
 		}
+		// A program that passed the check has one memory, and exports it.
 		match &payload {
 			Payload::CodeSectionStart { count, .. } => functions = *count,
-			Payload::CustomSection(_) => {},
-			Payload::GlobalSection(section) => {
-				global = Some(section.count());
-				let data = depth::add_global(section, &program[section.range()]);
-				module.section(&RawSection { id: GLOBAL_SECTION, data: &data });
-			},
-			Payload::ExportSection(section) => {
-				let global = *global.get_or_insert_with(|| {
-					let data = depth::first_global();
-					module.section(&RawSection { id: GLOBAL_SECTION, data: &data });
-					0
-				});
-				let data = depth::add_export(section, &program[section.range()], global);
-				module.section(&RawSection { id: EXPORT_SECTION, data: &data });
-			},
-			_ => {
-				if let Some((id, range)) = payload.as_section() {
-					module.section(&RawSection { id, data: &program[range] });
+			Payload::MemorySection(of) => {
+				add(&mut module, of.count(), &program[of.range()], &additions.memories());
+				if survey.globals.is_none() {
+					module.section(&additions.globals());
 				}
 			},
+			Payload::GlobalSection(of) => {
+				add(&mut module, of.count(), &program[of.range()], &additions.globals());
+			},
+			Payload::ExportSection(of) => {
+				let exports = additions.exports(survey.start);
+				add(&mut module, of.count(), &program[of.range()], &exports);
+			},
+			// The sandbox calls it, once the program has its fuel.
+			Payload::StartSection { .. } | Payload::CustomSection(_) => {},
+			_ => copy(&mut module, &payload, program),
 		}
 	}
 	Ok(module.finish())
 }
 
-/// Which functions call others: those that can be part of a recursion.
-struct Callers {
-	imported: u32,
-	defined: Vec<bool>,
-}
-
-impl Callers {
-	fn find(program: &[u8]) -> wasmparser::Result<Self> {
-		let mut found = Self { imported: 0, defined: Vec::new() };
-		for payload in Parser::new(0).parse_all(program) {
-			match payload? {
-				Payload::ImportSection(section) => {
-					for import in section {
-						found.imported += u32::from(matches!(import?.ty, TypeRef::Func(_)));
-					}
-				},
-				Payload::CodeSectionEntry(body) => {
-					let mut calls = false;
-					for operator in body.get_operators_reader()? {
-						calls |= matches!(
-							operator?,
-							Operator::Call { .. } | Operator::CallIndirect { .. }
-						);
-					}
-					found.defined.push(calls);
-				},
-				_ => {},
-			}
-		}
-		Ok(found)
-	}
-
-	/// Whether this instruction calls one of them. Who is called through a table, nobody knows.
-	fn are_called_by(&self, operator: &Operator<'_>) -> bool {
-		match operator {
-			Operator::CallIndirect { .. } => true,
-			Operator::Call { function_index } => function_index
-				.checked_sub(self.imported)
-				.and_then(|index| self.defined.get(index as usize).copied())
-				.unwrap_or(false),
-			_ => false,
-		}
+/// A section of the program, as it is.
+fn copy(module: &mut Module, payload: &Payload<'_>, program: &[u8]) {
+	if let Some((id, range)) = payload.as_section() {
+		module.section(&RawSection { id, data: &program[range] });
 	}
 }
 
+/// A section of the program with more behind it.
+fn add(module: &mut Module, count: u32, own: &[u8], more: &impl Section) {
+	module.section(&RawSection { id: more.id(), data: &join(count, own, more) });
+}
+
+/// `index` counts the functions that the program defines.
 fn rewrite_function(
+	index: u32,
 	function: FuncToValidate<ValidatorResources>,
 	body: &FunctionBody<'_>,
-	mut depth: Depth,
-	callers: &Callers,
+	survey: &Survey,
+	additions: &Additions,
 	allocations: &mut FuncValidatorAllocations,
 ) -> wasmparser::Result<Vec<u8>> {
 	let mut validator = function.into_validator(std::mem::take(allocations));
@@ -131,6 +103,8 @@ fn rewrite_function(
 	validator.read_locals(&mut reader)?;
 	let mut scratch = Scratch::new(validator.len_locals());
 	let mut nans = Nans::default();
+	let mut depth = Depth::new(additions.depth);
+	let mut meter = Meter::new(additions, &mut scratch);
 	let mut code = Vec::with_capacity(body.as_bytes().len() * 2);
 
 	let mut operators = OperatorsReader::new(reader);
@@ -149,20 +123,74 @@ fn rewrite_function(
 		}
 
 		depth.see(validator.operand_stack_height());
-		bulk::pay(&operator, &mut scratch, &mut code);
 		let step = nans.before(&operator, &validator, &mut scratch, &mut code);
+		let blocks = validator.control_stack_height();
 		validator.op(offset, &operator)?;
-		if callers.are_called_by(&operator) {
-			depth.before_call(&mut code);
-			code.extend_from_slice(raw);
-			depth.after_call(&mut code);
-		} else {
-			code.extend_from_slice(raw);
+		if matches!(operator, Operator::CallIndirect { .. }) {
+			depth.before_indirect_call(&mut scratch, &mut code);
+		} else if survey.calls_caller(&operator) {
+			depth.before_call(&mut scratch, &mut code);
 		}
+		meter.before(&operator, blocks, &mut scratch, &mut code);
+		code.extend_from_slice(raw);
+		meter.after(&operator, &mut code);
 		nans.after(step, validator.operand_stack_height(), &mut scratch, &mut code);
 	}
 	operators.finish()?;
-	depth.finish(validator.len_locals(), &mut code);
+	let mut entry = Vec::new();
+	meter.enter(survey.calls(index), &mut entry);
+	let arrival = depth.finish(validator.len_locals(), &mut code);
+	if survey.calls(index) {
+		entry.extend_from_slice(&arrival);
+	}
 	*allocations = validator.into_allocations();
-	scratch.with_locals(body, &code)
+	scratch.with_locals(body, &entry, &code)
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+	use wasm_encoder as encoder;
+
+	/// A section may be there and hold nothing, or not be there.
+	#[test]
+	fn works_with_empty_sections_and_without() {
+		for empty in [false, true] {
+			let mut types = encoder::TypeSection::new();
+			types.ty().function([], []);
+			let mut functions = encoder::FunctionSection::new();
+			functions.function(0);
+			let memory = encoder::MemoryType {
+				minimum: 1,
+				maximum: None,
+				memory64: false,
+				shared: false,
+				page_size_log2: None,
+			};
+			let mut memories = encoder::MemorySection::new();
+			memories.memory(memory);
+			let mut exports = encoder::ExportSection::new();
+			exports.export("memory", encoder::ExportKind::Memory, 0);
+			exports.export("_start", encoder::ExportKind::Func, 0);
+			let mut code = CodeSection::new();
+			let mut function = encoder::Function::new([]);
+			function.instructions().end();
+			code.function(&function);
+
+			let mut program = Module::new();
+			program.section(&types).section(&functions);
+			if empty {
+				program.section(&encoder::TableSection::new());
+			}
+			program.section(&memories);
+			if empty {
+				program.section(&encoder::GlobalSection::new());
+			}
+			program.section(&exports).section(&code);
+			let program = program.finish();
+			crate::check(&program).expect("a program");
+			let rewritten = rewrite(&program).expect("valid");
+			wasmparser::validate(&rewritten).expect("valid as well");
+		}
+	}
 }

@@ -8,8 +8,17 @@ pub(super) struct Scratch {
 	/// The first of them.
 	first: u32,
 	types: Vec<ValType>,
-	/// What each of them is for: a repair, or a place among those put aside.
-	uses: Vec<Option<usize>>,
+	uses: Vec<Use>,
+}
+
+/// What one of them is for.
+#[derive(PartialEq, Eq)]
+enum Use {
+	Repair,
+	/// A place among those put aside.
+	Aside(usize),
+	Depth,
+	Fuel,
 }
 
 impl Scratch {
@@ -17,17 +26,27 @@ impl Scratch {
 		Self { first, types: Vec::new(), uses: Vec::new() }
 	}
 
-	/// One to repair a value of that type in, or to count with.
+	/// One to repair a value of that type in, or to look at it twice.
 	pub(super) fn repair(&mut self, of: ValType) -> u32 {
-		self.local(None, of)
+		self.local(Use::Repair, of)
 	}
 
 	/// One to put a value of that type aside in, of several.
 	pub(super) fn aside(&mut self, place: usize, of: ValType) -> u32 {
-		self.local(Some(place), of)
+		self.local(Use::Aside(place), of)
 	}
 
-	fn local(&mut self, using: Option<usize>, of: ValType) -> u32 {
+	/// The one that keeps how deep the function's callers are.
+	pub(super) fn depth(&mut self) -> u32 {
+		self.local(Use::Depth, ValType::I32)
+	}
+
+	/// The one that keeps what is left of the fuel.
+	pub(super) fn fuel(&mut self) -> u32 {
+		self.local(Use::Fuel, ValType::I64)
+	}
+
+	fn local(&mut self, using: Use, of: ValType) -> u32 {
 		let known = self.types.iter().zip(&self.uses).position(|known| known == (&of, &using));
 		let index = known.unwrap_or_else(|| {
 			self.types.push(of);
@@ -38,14 +57,15 @@ impl Scratch {
 		self.first + index as u32
 	}
 
-	/// The body of the function, its local variables before its code.
+	/// The body of the function, its local variables before its code, and what it does first between.
 	pub(super) fn with_locals(
 		&self,
 		body: &FunctionBody<'_>,
+		entry: &[u8],
 		code: &[u8],
 	) -> wasmparser::Result<Vec<u8>> {
 		let own = body.get_locals_reader()?;
-		let mut bytes = Vec::with_capacity(code.len() + 64);
+		let mut bytes = Vec::with_capacity(entry.len() + code.len() + 64);
 		(own.get_count() + self.types.len() as u32).encode(&mut bytes);
 		for group in own {
 			let (count, of) = group?;
@@ -54,6 +74,7 @@ impl Scratch {
 		for of in &self.types {
 			encode_local(1, *of, &mut bytes);
 		}
+		bytes.extend_from_slice(entry);
 		bytes.extend_from_slice(code);
 		Ok(bytes)
 	}

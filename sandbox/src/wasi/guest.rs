@@ -2,6 +2,8 @@
 
 use wasmtime::{AsContext, AsContextMut, Caller, Memory};
 
+use crate::{rewrite, tank::Tank};
+
 use super::{
 	abi::Errno,
 	process::{Halt, Process},
@@ -37,6 +39,7 @@ impl From<Halt> for Fault {
 pub(super) struct Guest<'a> {
 	caller: Caller<'a, Process>,
 	memory: Memory,
+	tank: Tank,
 }
 
 /// Serves one call: takes its fuel, and turns what `serve` finds into what the program sees.
@@ -61,7 +64,12 @@ impl<'a> Guest<'a> {
 			.get_export("memory")
 			.and_then(|export| export.into_memory())
 			.ok_or_else(|| Halt::Host("a program passed the check without a memory".into()))?;
-		Ok(Self { caller, memory })
+		let tank = caller
+			.get_export(rewrite::FUEL)
+			.and_then(|export| export.into_global())
+			.map(Tank)
+			.ok_or_else(|| Halt::Host("a program was rewritten without its fuel".into()))?;
+		Ok(Self { caller, memory, tank })
 	}
 
 	pub(super) fn process(&mut self) -> &mut Process {
@@ -69,17 +77,15 @@ impl<'a> Guest<'a> {
 	}
 
 	/// Fuel used since the start.
-	pub(super) fn fuel_used(&self) -> Result<u64, Fault> {
-		let left = self.caller.get_fuel().map_err(host)?;
-		Ok(self.caller.data().fuel.saturating_sub(left))
+	pub(super) fn fuel_used(&mut self) -> u64 {
+		let left = self.tank.left(&mut self.caller);
+		self.caller.data().fuel().saturating_sub(left)
 	}
 
 	/// Takes fuel for work that the system does.
 	pub(super) fn charge(&mut self, fuel: u64) -> Result<(), Fault> {
-		let left = self.caller.get_fuel().map_err(host)?;
-		let rest = left.checked_sub(fuel);
-		self.caller.set_fuel(rest.unwrap_or(0)).map_err(host)?;
-		rest.map(|_| ()).ok_or(Fault::Halt(Halt::OutOfFuel))
+		let enough = self.tank.take(&mut self.caller, fuel).map_err(host)?;
+		enough.then_some(()).ok_or(Fault::Halt(Halt::OutOfFuel))
 	}
 
 	/// Takes fuel for moving bytes.

@@ -6,7 +6,7 @@ use rand_chacha::{rand_core::SeedableRng, ChaCha20Rng};
 use thiserror::Error;
 
 use super::{abi::Errno, guest::Fault};
-use crate::{limiter::MemoryLimiter, stop::Reason, ArgumentError, Subtask, MAX_STDERR_BYTES};
+use crate::{limiter::MemoryLimiter, stop::Reason, tank, ArgumentError, Subtask, MAX_STDERR_BYTES};
 
 /// Why a program does not go on, other than by a trap of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -46,7 +46,7 @@ pub(crate) struct Process {
 	stderr: Vec<u8>,
 	pub(super) random: ChaCha20Rng,
 	/// Fuel at the start.
-	pub(super) fuel: u64,
+	fuel: u64,
 	/// Nanoseconds that the program has slept, by its own clocks.
 	pub(super) slept: u64,
 	memory: MemoryLimiter,
@@ -63,7 +63,7 @@ impl Process {
 			stdout_limit: usize::try_from(subtask.limits.output).unwrap_or(usize::MAX),
 			stderr: Vec::new(),
 			random: ChaCha20Rng::from_seed(subtask.seed),
-			fuel: subtask.limits.fuel,
+			fuel: subtask.limits.fuel.min(tank::MOST),
 			slept: 0,
 			memory: MemoryLimiter::new(subtask.limits.memory),
 		})
@@ -72,6 +72,11 @@ impl Process {
 	/// What the program wrote to standard output and standard error.
 	pub(crate) fn into_output(self) -> (Vec<u8>, Vec<u8>) {
 		(self.stdout, self.stderr)
+	}
+
+	/// Fuel that it has at the start.
+	pub(crate) fn fuel(&self) -> u64 {
+		self.fuel
 	}
 
 	pub(crate) fn memory(&mut self) -> &mut MemoryLimiter {

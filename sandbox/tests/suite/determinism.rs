@@ -46,7 +46,7 @@ fn fuel_is_what_it_was() {
 	);
 	assert_eq!(run(&count, subtask(b"")).unwrap().fuel, 7001);
 	let write = program("(call $put64 (i64.const 0))");
-	assert_eq!(run(&write, subtask(b"")).unwrap().fuel, 248);
+	assert_eq!(run(&write, subtask(b"")).unwrap().fuel, 224);
 }
 
 /// NaNs as processors make them: of a division, of infinities, of a root, with payloads, as floats of
@@ -116,6 +116,9 @@ fn bits_that_are_only_moved_stay() {
 	assert_eq!(numbers(&report), [bits, bits ^ 1 << 63]);
 }
 
+/// Units of depth that all frames may have together.
+const LIMIT: u32 = 1 << 20;
+
 /// The deepest that these calls may go, found by trying.
 fn deepest(definitions: &str) -> u32 {
 	let program = program_with(
@@ -144,7 +147,6 @@ fn deepest(definitions: &str) -> u32 {
 /// processor puts on its stack. Were the native stack too small for any of these, it would be less.
 #[test]
 fn stacks_end_at_the_same_depth() {
-	const LIMIT: u32 = 1 << 20;
 	const MAIN: u32 = 8 + 4;
 	let call = "(if (local.get 0) (then (call $deep (i32.sub (local.get 0) (i32.const 1)))))";
 	let deepest_of = |units: u32| (LIMIT - MAIN) / units;
@@ -178,6 +180,26 @@ fn stacks_end_at_the_same_depth() {
 		));
 		assert_eq!(large, deepest_of(8 + 301 + 302), "{of}");
 	}
+}
+
+/// What a program calls before its start has returned by then, and so have the calls of each other function.
+#[test]
+fn the_start_does_not_count_what_was_before() {
+	let half = |name: &str, start: &str| {
+		let calls = (LIMIT / 2 / 11).to_string();
+		program_with(
+			&format!(
+				"(func ${name} (param i32) (if (local.get 0) (then
+					(call ${name} (i32.sub (local.get 0) (i32.const 1))))))
+				(func $before (call ${name} (i32.const {calls}))) {start}"
+			),
+			&format!("(call ${name} (i32.const {calls})) (call ${name} (i32.const {calls}))"),
+		)
+	};
+	let alone = run(&half("down", ""), subtask(b"")).unwrap();
+	let after = run(&half("down", "(start $before)"), subtask(b"")).unwrap();
+	assert_eq!((alone.outcome, after.outcome), (Outcome::Ok, Outcome::Ok));
+	assert!(after.fuel > alone.fuel * 4 / 3, "{} {}", alone.fuel, after.fuel);
 }
 
 /// A call that has returned counts no more.

@@ -65,6 +65,50 @@ fn fuel_runs_out() {
 	assert_eq!(report.fuel, LIMITS.fuel);
 }
 
+/// Wherever a program may be for long.
+#[test]
+fn fuel_runs_out_everywhere() {
+	let endless = [
+		("", "(loop (loop (br 1)))"),
+		(
+			"(func $twice (call $one) (call $one)) (func $one (call $two) (call $two))
+			(func $two (call $three) (call $three)) (func $three (loop (br 0)))",
+			"(call $twice)",
+		),
+		(
+			"(func $down (param i32) (if (local.get 0) (then
+			(call $down (i32.sub (local.get 0) (i32.const 1)))
+			(call $down (i32.sub (local.get 0) (i32.const 1))))))",
+			"(call $down (i32.const 60))",
+		),
+		("(func $before (loop (br 0))) (start $before)", ""),
+		("", "(loop (br_table 0 0 0 (i32.const 7)))"),
+		("", "(block (loop (br_if 0 (i32.eqz (i32.load (i32.const 64)))) (br 1)))"),
+	];
+	for (definitions, main) in endless {
+		let program = program_with(definitions, main);
+		let report = run(&program, subtask(b"")).unwrap();
+		assert_eq!((report.outcome, report.fuel), (Outcome::OutOfFuel, LIMITS.fuel), "{main}");
+
+		let mut late = subtask(b"");
+		late.limits = Limits { fuel: u64::MAX, time: Duration::from_millis(1), ..LIMITS };
+		assert_eq!(run(&program, late).unwrap().outcome, Outcome::TimedOut, "{main}");
+	}
+}
+
+/// A program that gives up has not used up its fuel, unless it has.
+#[test]
+fn giving_up_is_not_running_out() {
+	let mut little = subtask(b"");
+	little.limits.fuel = 8;
+	let gives_up = program("(drop (i32.add (i32.const 1) (i32.const 2))) unreachable");
+	let report = run(&gives_up, little).unwrap();
+	assert_eq!((report.outcome, report.fuel), (Outcome::Trap(TrapKind::Unreachable), 4));
+	let mut less = subtask(b"");
+	less.limits.fuel = 3;
+	assert_eq!(run(&gives_up, less).unwrap().outcome, Outcome::OutOfFuel);
+}
+
 #[test]
 fn fuel_runs_out_in_the_system() {
 	let mut flood = subtask(b"");

@@ -103,7 +103,7 @@ fn check_fails_when_there_is_no_memory() {
 fn check_fails_when_it_exports_the_sandboxs_own_name() {
 	let text = r#"(module (memory (export "memory") 1) (global (export "dgcs:depth") i32 (i32.const 0))
 		(func (export "_start")))"#;
-	assert_eq!(refused(text), ProgramError::ReservedExport);
+	assert_eq!(refused(text), ProgramError::ReservedExport { name: "dgcs:depth".into() });
 }
 
 /// What would make results differ, or is no part of the language.
