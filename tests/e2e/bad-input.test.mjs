@@ -241,7 +241,7 @@ describe('bad input', () => {
 		});
 
 		it('says that a disk is full, and goes on when there is room', async (t) => {
-			const disk = file('disk');
+			const disk = file('data-disk');
 			mkdirSync(disk);
 			try {
 				execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'none', disk], { stdio: 'pipe' });
@@ -424,9 +424,9 @@ describe('bad input', () => {
 	}
 
 	/** Types a command as `owner`, who keeps what it knows under its name or in `data`. */
-	function dgcs(owner, args, { chain = url, data = `data-${owner.replaceAll('/', '')}` } = {}) {
+	function dgcs(owner, args, { chain = url, data = owner.replaceAll('/', '') } = {}) {
 		owners.add(owner);
-		return new Command(args, { chain, data: file(data), account: owner });
+		return new Command(args, { chain, data: file(`data-${data}`), account: owner });
 	}
 
 	async function lineTo(target) {
