@@ -449,12 +449,15 @@ describe('bad input', () => {
 
 	async function startWorkers() {
 		const config = file('worker.toml');
-		writeFileSync(config, 'nice = 5\n[idle]\ncores = 3\nmemory = 4096\n');
+		// As many slots as there are cores.
+		writeFileSync(config, 'nice = 5\n[idle]\ncores = "100%"\nmemory = 4096\n');
 		for (const [i, uri] of WORKERS.entries()) {
 			workers.push(new RealWorker(network, `worker-${i + 1}`, uri, config));
 		}
 		workers.forEach((worker) => worker.start());
 		await until(api, 'the workers are registered', async () => {
+			const ended = workers.find(({ child }) => child.exitCode !== null);
+			if (ended) throw new Error(`${ended.name} has ended; its log is ${ended.log}`);
 			return (await api.query.workers.workers.keys()).length === WORKERS.length;
 		});
 	}
