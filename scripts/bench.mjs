@@ -5,6 +5,7 @@ import path from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 
 import { binary, MASTERNODES, Network } from '../tests/e2e/lib/network.mjs';
+import { atMost, figure } from './figures.mjs';
 
 /** What a newcomer should wait for at most, in seconds. */
 const START_LIMIT = 15;
@@ -47,7 +48,7 @@ async function start() {
 		await firstBlock(network.nodes.get('alice'));
 		const seconds = (performance.now() - since) / 1000;
 		console.log(`cold start of four masternodes to the first block: ${seconds.toFixed(1)} s`);
-		console.log(`  of the ${START_LIMIT} s that it may take: ${(seconds / START_LIMIT).toFixed(2)}`);
+		figure(`of the ${START_LIMIT} s that it may take`, seconds / START_LIMIT, atMost(1));
 		await started;
 	} finally {
 		await network.stop();

@@ -79,6 +79,8 @@ install_system() {
 	node_is_new_enough || missing+=(node npm) packages+=(nodejs npm)
 
 	if has apt-get; then
+		# With which a test listens to what stores say to each other.
+		has tcpdump || packages+=(tcpdump)
 		# The network's encryption is OpenSSL's, and crates are fetched over TLS.
 		install_packages "${packages[@]}" pkg-config libssl-dev ca-certificates
 		node_is_new_enough || fail "node is $(node --version), and $OLDEST_NODE or later is needed" \

@@ -19,16 +19,17 @@ pub use account::{
 };
 pub use call::Call;
 pub use chain::{Chain, Head, Heads};
+pub use dgcs_rpc::masternode::{Held, ReleasedShare};
 pub use error::{Error, Failure, Result};
 pub use event::Events;
 pub use keystore::{AccountFile, Keystore, KeystoreError, MAX_NAME};
-pub use masternode::{Held, Masternode, ReleasedShare};
+pub use masternode::Masternode;
 pub use read::{At, Funds};
 pub use runtime::{api, spec_version};
 pub use transport::Options;
 pub use tx::{fee, Included, Sender, Sent, LIFETIME};
 pub use vote::{Phase, RangeVote, Seat, SeatState};
-pub use work_chain::{Head as WorkChainHead, Verdict, WorkChain};
+pub use work_chain::{Verdict, WorkChain};
 
 /// Money, in the smallest unit: 1 DGC is 10^12 of it.
 pub type Balance = u128;

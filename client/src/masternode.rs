@@ -1,5 +1,4 @@
-//! What a masternode answers beside the chain: the methods of its JSON-RPC for owners and workers,
-//! with the types that both sides use.
+//! What a masternode answers beside the chain: the methods of its JSON-RPC for owners and workers.
 //!
 //! A masternode's registered address is the WebSocket URL of its RPC. It is a stranger: what it says
 //! is bounded here and proven elsewhere (shares by the manifest, contents by their CIDs).
@@ -8,7 +7,10 @@ use std::time::Duration;
 
 use codec::DecodeAll;
 use dgcs_primitives::{api::ServiceAddress, ChainRecord, TaskId, WorkBlock};
-use serde::{de::DeserializeOwned, Deserialize, Serialize};
+use dgcs_rpc::masternode::{
+	Held, ReleasedShare, WorkChainPage, HELD, KEPT_WORK_CHAIN, KEY_SHARE, STORE_ADDRESSES,
+};
+use serde::de::DeserializeOwned;
 use subxt::rpcs::{client::RpcParams, rpc_params, RpcClient};
 use tokio::sync::Mutex;
 
@@ -17,63 +19,12 @@ use crate::{
 	AccountId, Error, Result, WorkChain,
 };
 
-/// The method by which stores find peers. No parameters; returns `Vec<String>` of multiaddresses.
-pub const STORE_ADDRESSES: &str = "dgcs_storeAddresses";
-/// The method by which a worker collects key shares. Parameters `task`, `position` (of the scope in
-/// the manifest's lists: 0 the task's, r + 1 that of range r) and `worker` (SS58); returns
-/// `Vec<`[`ReleasedShare`]`>`.
-pub const KEY_SHARE: &str = "dgcs_keyShare";
-/// The method by which an owner sees what of its task is kept. Parameter `task`; returns [`Held`].
-pub const HELD: &str = "dgcs_held";
-
-/// The method by which an owner who was away gets the work chain of a task that has ended, of which the
-/// top-level chain keeps nothing but a hash and two roots. Parameters `task` and `from`, a block's
-/// index; returns a [`WorkChainPage`] of at most 256 blocks.
-pub const KEPT_WORK_CHAIN: &str = "dgcs_keptWorkChain";
-
 /// Most addresses that are taken from one masternode.
 pub const MAX_ADDRESSES: usize = 32;
 /// Most shares that one masternode may have of one key: its own and those of all others that left.
 pub const MAX_SHARES: usize = 255;
 /// Most bytes of a sealed share: key, tag, share, and a proof of 32 hashes, with room to spare.
 pub const MAX_SEALED: usize = 2048;
-
-/// A share of a key, sealed to the worker that asked for it (`docs/protocol.md`, "Key shares").
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ReleasedShare {
-	/// The place of the share's holder in the manifest.
-	pub holder: u8,
-	/// What [`KeyRing::add`](dgcs_content::keys::KeyRing::add) takes. `0x` and hexadecimal digits.
-	#[serde(with = "hexadecimal")]
-	pub sealed: Vec<u8>,
-}
-
-/// What a masternode keeps of a task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Held {
-	/// Whether it has all of the task's content and its key shares: it needs nothing of the owner any
-	/// more.
-	pub complete: bool,
-	/// Whether it has the manifest.
-	pub manifest: bool,
-	/// How many of the shards it has.
-	pub shards_held: u32,
-	/// How many shards the task has. 0 while the manifest is not there.
-	pub shards: u32,
-}
-
-/// A part of a work chain that a masternode keeps.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct WorkChainPage {
-	/// How many blocks there are in all.
-	pub height: u32,
-	/// Some of them, in order: `Vec<WorkBlock>` in SCALE, as `0x` and hexadecimal digits.
-	#[serde(with = "hexadecimal")]
-	pub blocks: Vec<u8>,
-}
 
 /// How long to wait for a masternode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,45 +140,9 @@ impl Masternode {
 	}
 }
 
-/// Bytes as `0x` and hexadecimal digits.
-mod hexadecimal {
-	use serde::{de::Error as _, Deserialize, Deserializer, Serializer};
-
-	pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-		serializer.serialize_str(&format!("0x{}", hex::encode(bytes)))
-	}
-
-	pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-		let text = String::deserialize(deserializer)?;
-		let digits =
-			text.strip_prefix("0x").ok_or_else(|| D::Error::custom("no 0x before digits"))?;
-		hex::decode(digits).map_err(D::Error::custom)
-	}
-}
-
 #[cfg(test)]
 mod tests {
 	use super::*;
-
-	#[test]
-	fn what_goes_over_the_wire() {
-		let share = ReleasedShare { holder: 3, sealed: vec![0, 255] };
-		let json = serde_json::to_string(&share).expect("plain data");
-		assert_eq!(json, r#"{"holder":3,"sealed":"0x00ff"}"#);
-		assert_eq!(serde_json::from_str::<ReleasedShare>(&json).expect("its own"), share);
-		for wrong in [
-			r#"{"holder":3,"sealed":"00ff"}"#,
-			r#"{"holder":3,"sealed":"0x0f0"}"#,
-			r#"{"holder":256,"sealed":"0x"}"#,
-			r#"{"holder":-1,"sealed":"0x"}"#,
-			r#"{"sealed":"0x"}"#,
-		] {
-			assert!(serde_json::from_str::<ReleasedShare>(wrong).is_err(), "{wrong}");
-		}
-		let held = Held { complete: false, manifest: true, shards_held: 1, shards: 2 };
-		let json = serde_json::to_string(&held).expect("plain data");
-		assert_eq!(json, r#"{"complete":false,"manifest":true,"shardsHeld":1,"shards":2}"#);
-	}
 
 	#[test]
 	fn an_address_that_is_no_url_is_refused() {

@@ -3,13 +3,15 @@
 //! Reads of tasks, workers and masternodes go through the runtime API behind the node's `dgcs_*`
 //! methods, in SCALE: the same answers, without a detour over JSON.
 
+use std::collections::BTreeSet;
+
 use codec::{Decode, Encode};
 use dgcs_primitives::{
 	api::{
 		Capacity, EstimateError, MasternodeView, QueuePosition, TaskInfo, WorkerView,
-		MAX_BLOCKS_PER_CALL,
+		MAX_BLOCKS_PER_CALL, MAX_TASKS_PER_CALL,
 	},
-	Price, RangeIndex, Refusal, TaskId, TaskSpec, WorkBlock,
+	Head as WorkChainHead, Price, RangeIndex, Refusal, TaskId, TaskSpec, WorkBlock,
 };
 use subxt::{
 	ext::scale_decode::DecodeAsType,
@@ -21,7 +23,7 @@ use crate::{
 	chain::unhex,
 	runtime::{api, Runtime},
 	vote::RangeVote,
-	work_chain::{self, WorkChain},
+	work_chain::WorkChain,
 	AccountId, Balance, Chain, Error, Head, Result,
 };
 
@@ -93,7 +95,7 @@ impl At {
 	}
 
 	/// The end of a live task's work chain. `None`: the task is not live.
-	pub async fn work_chain_head(&self, task: TaskId) -> Result<Option<work_chain::Head>> {
+	pub async fn work_chain_head(&self, task: TaskId) -> Result<Option<WorkChainHead>> {
 		let head = self.fetch(api::storage().verdicts().heads(), (task.into(),)).await?;
 		Ok(head.map(|head| head.0))
 	}
@@ -121,7 +123,7 @@ impl At {
 		Ok(true)
 	}
 
-	async fn append(&self, chain: &mut WorkChain, head: &work_chain::Head) -> Result<()> {
+	async fn append(&self, chain: &mut WorkChain, head: &WorkChainHead) -> Result<()> {
 		let task = chain.task();
 		while chain.height() < head.height {
 			let arguments = (task, chain.height(), MAX_BLOCKS_PER_CALL);
@@ -163,23 +165,50 @@ impl At {
 
 	/// All live tasks, by their ids. For masternodes; the list is as long as the network is busy.
 	pub async fn live_tasks(&self) -> Result<Vec<TaskId>> {
+		let function = "DgcsApi_live_tasks";
+		let (mut tasks, mut after) = (BTreeSet::new(), None);
+		loop {
+			let page: Vec<TaskId> = self.call(function, (after, MAX_TASKS_PER_CALL)).await?;
+			// A node that does not go forward would keep this going for ever.
+			if !page.iter().all(|task| tasks.insert(*task)) {
+				return Err(Error::answer(function, "a task is named twice"));
+			}
+			if page.len() < MAX_TASKS_PER_CALL as usize {
+				return Ok(tasks.into_iter().collect());
+			}
+			after = page.last().copied();
+		}
+	}
+
+	/// The tasks whose state, money or work chain changed in the block, those that ended among them.
+	pub async fn changed_tasks(&self) -> Result<Vec<TaskId>> {
+		self.call("DgcsApi_changed_tasks", ()).await
+	}
+
+	/// The accounts of registered workers, in the order of the storage and no more than `most`.
+	pub async fn workers(&self, most: usize) -> Result<Vec<AccountId>> {
 		let prefix = {
 			let storage = self.runtime.offline.storage();
-			// Keys alone: what a task looks like in storage may change.
-			let tasks = api::storage().tasks().tasks().unvalidated();
-			let entry = storage.entry(tasks).map_err(unusable)?;
+			// Keys alone: what a worker looks like in storage may change.
+			let workers = api::storage().workers().workers().unvalidated();
+			let entry = storage.entry(workers).map_err(unusable)?;
 			entry.key_prefix()
 		};
-		let mut tasks: Vec<TaskId> =
-			self.keys(&prefix).await?.iter().map(|key| task_of(key)).collect::<Result<_>>()?;
-		tasks.sort();
-		Ok(tasks)
+		let keys = self.keys_up_to(&prefix, most).await?;
+		let account = |key: &Vec<u8>| key_at(key, WORKER_KEY).map(AccountId::new);
+		keys.iter().take(most).map(account).collect()
 	}
 
 	/// Whether a worker waits in the line for work.
 	pub async fn is_asking(&self, worker: &AccountId) -> Result<bool> {
 		let asking = api::storage().tasks().asking();
 		Ok(self.fetch(asking, (worker.clone().into(),)).await?.is_some())
+	}
+
+	/// Whether a task waits that asks for no more than the worker offers, or the most telling reason why
+	/// none does.
+	pub async fn prospects(&self, worker: &AccountId) -> Result<std::result::Result<(), Refusal>> {
+		self.view("Tasks", "prospects", worker).await
 	}
 
 	/// Whether an account would get work if there were any for it, or why not.
@@ -294,6 +323,11 @@ impl At {
 
 	/// The keys of the storage that begin with `prefix`.
 	async fn keys(&self, prefix: &[u8]) -> Result<Vec<Vec<u8>>> {
+		self.keys_up_to(prefix, usize::MAX).await
+	}
+
+	/// As [`Self::keys`], and asks for no more once there are `most`.
+	async fn keys_up_to(&self, prefix: &[u8], most: usize) -> Result<Vec<Vec<u8>>> {
 		let prefix = to_hex(prefix);
 		let mut keys: Vec<Vec<u8>> = Vec::new();
 		loop {
@@ -309,7 +343,7 @@ impl At {
 				}
 				keys.push(key);
 			}
-			if page.len() < PAGE as usize {
+			if page.len() < PAGE as usize || keys.len() >= most {
 				return Ok(keys);
 			}
 		}
@@ -337,6 +371,8 @@ impl At {
 /// Where the first key of a map is: after the hashes of pallet, storage and the key itself, which is
 /// Twox64Concat.
 const FIRST_KEY: usize = 16 + 16 + 8;
+/// Where the account of a worker is: its key is Blake2_128Concat.
+const WORKER_KEY: usize = 16 + 16 + 16;
 /// Where the second key of a double map by task is.
 const SECOND_KEY: usize = FIRST_KEY + 8 + 8;
 

@@ -74,11 +74,11 @@ use crate::{Error, Result};
 	),
 	substitute_type(
 		path = "pallet_verdicts::types::RangeVote<A>",
-		with = "::subxt::utils::Static<crate::vote::RangeVote>"
+		with = "::subxt::utils::Static<::dgcs_primitives::range::RangeVote<::sp_core::crypto::AccountId32>>"
 	),
 	substitute_type(
 		path = "pallet_verdicts::types::Head",
-		with = "::subxt::utils::Static<crate::work_chain::Head>"
+		with = "::subxt::utils::Static<::dgcs_primitives::Head>"
 	)
 )]
 pub mod api {}
@@ -100,19 +100,31 @@ const CALLS: [(&str, &str); 1] = [("Balances", "transfer_keep_alive")];
 const STORAGE: [(&str, &str); 6] = [
 	("System", "Account"),
 	("System", "Events"),
-	("Tasks", "Tasks"),
 	("Tasks", "Asking"),
+	("Workers", "Workers"),
 	("Verdicts", "Heads"),
 	("Verdicts", "Ranges"),
 ];
 
 /// Of these the values matter not: all events of all pallets have one type, which any new one
-/// changes, and of tasks the keys are read.
-const VALUES_UNUSED: [&str; 2] = ["Events", "Tasks"];
+/// changes, and of workers the keys are read.
+const VALUES_UNUSED: [&str; 2] = ["Events", "Workers"];
 
 /// The runtime APIs that are called.
 const RUNTIME_APIS: [(&str, &[&str]); 2] = [
-	("DgcsApi", &["task", "queue_position", "work_chain", "worker", "estimate", "masternodes"]),
+	(
+		"DgcsApi",
+		&[
+			"task",
+			"live_tasks",
+			"changed_tasks",
+			"queue_position",
+			"work_chain",
+			"worker",
+			"estimate",
+			"masternodes",
+		],
+	),
 	("AccountNonceApi", &["account_nonce"]),
 ];
 
@@ -328,7 +340,7 @@ mod tests {
 		assert!(
 			with("RoundOpened", "RoundClosed").contains(&"the event Verdicts.RoundOpened".into())
 		);
-		assert!(with("DgcsApi", "DgcsBpi").len() == 6);
+		assert!(with("DgcsApi", "DgcsBpi").len() == 8);
 		// Not used here.
 		assert!(with("proxy_announced", "proxy_denounced").is_empty());
 	}

@@ -2,45 +2,10 @@
 //! the top-level chain's state has, and give the same roots.
 
 use codec::{Decode, Encode};
-use dgcs_primitives::{
-	Accumulator, ChainRecord, Outcome, RangeIndex, Round, TaskId, TaskSpec, WorkBlock,
-};
+use dgcs_primitives::{ChainRecord, Head, Outcome, RangeIndex, Round, TaskId, TaskSpec, WorkBlock};
 use sp_core::H256;
 
 use crate::{Error, Result};
-
-/// The end of a live task's work chain, as the top-level chain stores it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
-pub struct Head {
-	/// How many blocks there are.
-	pub height: u32,
-	/// Hash of the last one, all zeros while there is none.
-	pub tip: H256,
-	/// Subtasks without a verdict.
-	pub open_subtasks: u32,
-	/// Over every block's verdicts root.
-	pub solution: Accumulator,
-	/// Over every block's receipts root.
-	pub receipts: Accumulator,
-	/// Subtasks with a digest.
-	pub agreed: u32,
-	/// Subtasks without a majority.
-	pub failed: u32,
-}
-
-impl Head {
-	/// What the work chain would leave behind if it ended here.
-	pub fn record(&self) -> ChainRecord {
-		ChainRecord {
-			height: self.height,
-			tip: self.tip,
-			solution_root: self.solution.root(),
-			receipts_root: self.receipts.root(),
-			agreed: self.agreed,
-			failed: self.failed,
-		}
-	}
-}
 
 /// What became true of one subtask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,25 +78,16 @@ impl WorkChain {
 	/// Checks the blocks against what the top-level chain has of them: while the task lives
 	/// [`Head::record`], afterwards what its settlement keeps.
 	pub fn verify(&self, record: &ChainRecord) -> Result<()> {
-		let (mut solution, mut receipts) = (Accumulator::default(), Accumulator::default());
-		let (mut agreed, mut failed) = (0u32, 0u32);
-		for block in &self.blocks {
-			solution.push(block.verdicts_root());
-			receipts.push(block.receipts_root);
-			for verdict in &block.verdicts {
-				match verdict.outcome {
-					Outcome::Agreed(_) => agreed += 1,
-					Outcome::Failed => failed += 1,
-				}
-			}
-		}
+		let mut head = Head::default();
+		self.blocks.iter().for_each(|block| head.push(block));
+		let found = head.record();
 		let checks = [
-			("its height", self.height() == record.height),
-			("its tip", self.tip() == record.tip),
-			("its verdicts", solution.root() == record.solution_root),
-			("its receipts", receipts.root() == record.receipts_root),
-			("how many subtasks agreed", agreed == record.agreed),
-			("how many subtasks failed", failed == record.failed),
+			("its height", found.height == record.height),
+			("its tip", found.tip == record.tip),
+			("its verdicts", found.solution_root == record.solution_root),
+			("its receipts", found.receipts_root == record.receipts_root),
+			("how many subtasks agreed", found.agreed == record.agreed),
+			("how many subtasks failed", found.failed == record.failed),
 		];
 		match checks.iter().find(|(_, holds)| !holds) {
 			None => Ok(()),
@@ -189,14 +145,9 @@ mod tests {
 				verdicts: vec![verdict].try_into().expect("one is not too many"),
 				receipts_root: H256::repeat_byte(0xee),
 			};
-			head.solution.push(block.verdicts_root());
-			head.receipts.push(block.receipts_root);
+			head.push(&block);
 			chain.push(block).expect("it is the next");
-			head.agreed += u32::from(*agreed);
-			head.failed += u32::from(!*agreed);
 		}
-		head.height = chain.height();
-		head.tip = chain.tip();
 		let record = head.record();
 		(chain, record)
 	}

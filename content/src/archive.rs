@@ -6,7 +6,7 @@ use std::{
 	fs::{self, File, Metadata},
 	io::{self, Read, Write},
 	path::{Component, Path, PathBuf},
-	time::UNIX_EPOCH,
+	time::{SystemTime, UNIX_EPOCH},
 };
 
 use tar::{Builder, EntryType, Header};
@@ -59,11 +59,25 @@ pub(crate) fn list(folder: &Path) -> impl Iterator<Item = Result<Found>> + '_ {
 	})
 }
 
-/// A file that has to stay as long as it was when it was opened.
+/// How many files there are below `folder`, and how many bytes they have. Fails where packing it, or
+/// cutting it by files, would fail without having been begun.
+pub fn measure(folder: &Path) -> Result<(u64, u64)> {
+	list(folder).try_fold((0, 0u64), |(files, bytes), found| {
+		let metadata = found?.metadata;
+		Ok(match metadata.is_dir() {
+			true => (files, bytes),
+			false => (files + 1, bytes.saturating_add(metadata.len())),
+		})
+	})
+}
+
+/// A file that has to stay as it was when it was opened.
 pub(crate) struct Steady {
 	file: File,
 	path: PathBuf,
 	len: u64,
+	/// When it was written to last, where the system says so.
+	modified: Option<SystemTime>,
 	read: u64,
 }
 
@@ -76,7 +90,8 @@ impl Steady {
 		if !metadata.is_file() {
 			return Err(Error::NotAFile { path: path.to_owned(), what: "no file" });
 		}
-		Ok(Steady { file, path: path.to_owned(), len: metadata.len(), read: 0 })
+		let (len, modified) = (metadata.len(), metadata.modified().ok());
+		Ok(Steady { file, path: path.to_owned(), len, modified, read: 0 })
 	}
 
 	/// How long it is.
@@ -98,10 +113,13 @@ impl Read for Steady {
 			|found| Error::Changed { path: self.path.clone(), expected: self.len, found }.into_io();
 		if left == 0 {
 			// What was promised has come; one byte more means that it grew.
-			return match self.file.read(&mut [0])? {
-				0 => Ok(0),
-				_ => Err(changed(self.len + 1)),
-			};
+			if self.file.read(&mut [0])? > 0 {
+				return Err(changed(self.len + 1));
+			}
+			if self.file.metadata()?.modified().ok() != self.modified {
+				return Err(Error::Rewritten { path: self.path.clone() }.into_io());
+			}
+			return Ok(0);
 		}
 		let most = buffer.len().min(left.try_into().unwrap_or(usize::MAX));
 		let read = self.file.read(&mut buffer[..most])?;
@@ -400,5 +418,40 @@ mod tests {
 			let Error::Changed { expected: 4, found, .. } = error else { panic!("{error}") };
 			assert_eq!(found, expected_found);
 		}
+	}
+
+	#[test]
+	fn reading_fails_when_a_file_is_written_to_and_keeps_its_length() {
+		let temporary = tempfile::tempdir().expect("a temporary folder");
+		let path = temporary.path().join("file");
+		fs::write(&path, "1234").expect("possible");
+		let mut file = Steady::open(&path).expect("exists");
+		fs::write(&path, "5678").expect("possible");
+		// The system's clock of files may not have ticked between the two.
+		let written = File::options().write(true).open(&path).expect("exists");
+		written.set_modified(UNIX_EPOCH).expect("mine");
+		let error = io::copy(&mut file, &mut io::sink()).expect_err("changed");
+		let error = file.failed(error);
+		assert!(matches!(&error, Error::Rewritten { path: named } if *named == path), "{error}");
+
+		let mut file = Steady::open(&path).expect("exists");
+		fs::remove_file(&path).expect("possible");
+		let read = io::copy(&mut file, &mut io::sink()).expect("what is open is there to its end");
+		assert_eq!(read, 4);
+	}
+
+	#[test]
+	fn folders_are_measured_and_refused_before_anything_is_read() {
+		let temporary = tempfile::tempdir().expect("a temporary folder");
+		let folder = temporary.path();
+		assert_eq!(measure(folder).expect("empty"), (0, 0));
+		fs::create_dir(folder.join("below")).expect("possible");
+		fs::write(folder.join("below/file"), "12").expect("possible");
+		fs::write(folder.join("empty"), "").expect("possible");
+		assert_eq!(measure(folder).expect("two files"), (2, 2));
+		symlink("nowhere", folder.join("below/link")).expect("possible");
+		let error = measure(folder).expect_err("a link");
+		assert!(matches!(error, Error::NotAFile { .. }), "{error}");
+		assert!(measure(&folder.join("nowhere")).is_err());
 	}
 }

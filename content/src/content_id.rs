@@ -52,6 +52,12 @@ pub fn display(id: &ContentId) -> String {
 	to_cid(id).to_string()
 }
 
+/// The id that is written as `text`, in any base that a CID can have.
+pub fn parse(text: &str) -> Result<ContentId> {
+	let cid: Cid = text.parse().map_err(|_| Error::Cid(text.to_owned()))?;
+	from_cid(&cid)
+}
+
 /// Checks that `bytes` are those that `id` names.
 pub fn verify(id: &ContentId, bytes: &[u8]) -> Result<()> {
 	let found = sha256(bytes);
@@ -73,6 +79,8 @@ mod tests {
 		assert_eq!(display(&id), "bafkreifzjut3te2nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e");
 		assert_eq!(to_cid(&id).to_bytes(), id.to_bytes());
 		assert_eq!(from_cid(&to_cid(&id)).expect("ours"), id);
+		assert_eq!(parse(&display(&id)).expect("ours"), id);
+		assert!(matches!(parse("Qm"), Err(Error::Cid(text)) if text == "Qm"));
 	}
 
 	#[test]

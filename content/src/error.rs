@@ -43,6 +43,12 @@ pub enum Error {
 		/// How many bytes came, or one more than expected if there are more.
 		found: u64,
 	},
+	/// A file whose bytes were replaced between its opening and its end, as long as before.
+	#[error("{path} was written to while it was read, so that what was read may be a mixture; try again when nothing writes to it")]
+	Rewritten {
+		/// Which file.
+		path: PathBuf,
+	},
 	/// Neither a file nor a folder, or a link to something.
 	#[error("{path} is {what}; only files and folders can be part of a task, so put a copy in its place")]
 	NotAFile {

@@ -246,7 +246,7 @@ impl Job {
 mod tests {
 	use super::*;
 	use crate::testing::Memory;
-	use dgcs_primitives::{Payout, Selection, SubtaskLimits, TaskKind, Visibility};
+	use dgcs_primitives::doubles::task_spec;
 
 	fn blob(byte: u8, len: u64) -> Blob {
 		Blob { id: ContentId { codec: ContentCodec::Raw, digest: H256::repeat_byte(byte) }, len }
@@ -279,23 +279,8 @@ mod tests {
 	}
 
 	fn spec(manifest: &Manifest) -> TaskSpec<u128> {
-		TaskSpec {
-			kind: TaskKind::Compute,
-			manifest: manifest.program.id,
-			input_root: manifest.input_root(),
-			subtasks: manifest.subtasks,
-			range_size: manifest.range_size,
-			replicas: 3,
-			max_replicas: 5,
-			reward: 1,
-			limits: SubtaskLimits { time_ms: 1, memory_mib: 1, fuel: 1 },
-			queue_timeout: 1,
-			run_timeout: 1,
-			selection: Selection::Any,
-			payout: Payout::Pps,
-			visibility: Visibility::Private,
-			keep_solution: false,
-		}
+		let Manifest { subtasks, range_size, .. } = *manifest;
+		task_spec(manifest.program.id, manifest.input_root(), subtasks, range_size)
 	}
 
 	#[test]

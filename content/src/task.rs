@@ -44,6 +44,9 @@ impl Input {
 			Ok(metadata) if metadata.is_file() => Ok(Input::File(path)),
 			Ok(metadata) if metadata.is_dir() => Ok(Input::Folder(path)),
 			Ok(_) => Err(Error::NotAFile { path, what: "a device, pipe or socket" }),
+			Err(error) if error.kind() == io::ErrorKind::NotFound && path.is_symlink() => {
+				Err(Error::NotAFile { path, what: "a symbolic link to nothing" })
+			},
 			Err(source) => Err(Error::Read { path, source }),
 		}
 	}

@@ -453,6 +453,17 @@ fn prepare_fails_when_the_input_or_the_plan_is_wrong() {
 	let gone = Input::File(world.folder.path().join("gone"));
 	assert!(matches!(world.prepare(&gone, Cut::Bytes(4), 2), Err(Error::Read { .. })));
 	assert!(matches!(Input::at("/nowhere/at/all"), Err(Error::Read { .. })));
+	#[cfg(unix)]
+	{
+		let (link, socket) = (world.folder.path().join("link"), world.folder.path().join("socket"));
+		std::os::unix::fs::symlink("nothing", &link).expect("possible");
+		let _listener = std::os::unix::net::UnixListener::bind(&socket).expect("possible");
+		for (path, expected) in [(link, "a symbolic link to nothing"), (socket, "socket")] {
+			let error = Input::at(&path).expect_err(expected);
+			let named = matches!(&error, Error::NotAFile { path: named, .. } if *named == path);
+			assert!(named && error.to_string().contains(expected), "{error}");
+		}
+	}
 	let same = plan(|p| p.masternodes[1] = p.masternodes[0]);
 	assert!(matches!(world.prepare_plan(&file, &same), Err(Error::Manifest(_))));
 	let zero = plan(|p| p.masternodes[1].key = EncryptionKey(Default::default()));

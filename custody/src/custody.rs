@@ -11,11 +11,12 @@ use std::{
 
 use dgcs_content::Manifest;
 use dgcs_primitives::{BlockNumber, TaskId, WorkBlock};
+use dgcs_rpc::masternode::Held;
 use schnellru::{ByLength, LruMap};
 use sp_core::H256;
 
 use crate::{
-	book::{Book, Held, Limits},
+	book::{Book, Limits},
 	edges::{AccountId, Chain, Peers, Store},
 	hand_over::Leaving,
 	ledger::{Ledger, LedgerError},
@@ -65,6 +66,8 @@ pub struct Custody {
 	pub(crate) limits: Limits,
 	book: Mutex<Book>,
 	now: AtomicU32,
+	/// The last block up to which nothing was left out that happened to a task.
+	pub(crate) followed: Mutex<Option<BlockNumber>>,
 	manifests: Mutex<LruMap<TaskId, Arc<Manifest>>>,
 	pub(crate) open: Mutex<OpenShares>,
 	pub(crate) releases: Mutex<Releases>,
@@ -108,6 +111,7 @@ impl Custody {
 			limits,
 			book: Mutex::new(book),
 			now: AtomicU32::new(0),
+			followed: Mutex::default(),
 			manifests: Mutex::new(LruMap::new(ByLength::new(MANIFESTS))),
 			open: Mutex::default(),
 			releases: Mutex::default(),
@@ -142,8 +146,8 @@ impl Custody {
 		self.now.load(Ordering::Relaxed)
 	}
 
-	pub(crate) fn set_now(&self, now: BlockNumber) -> BlockNumber {
-		self.now.swap(now, Ordering::Relaxed)
+	pub(crate) fn set_now(&self, now: BlockNumber) {
+		self.now.store(now, Ordering::Relaxed);
 	}
 
 	/// The account, as manifests name it.

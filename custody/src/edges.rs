@@ -40,8 +40,12 @@ pub trait Chain: Send + Sync {
 	/// The finalised block with this number. `None`: there is none yet.
 	fn block(&self, number: BlockNumber) -> Result<Option<Block>, ChainError>;
 
-	/// All live tasks.
+	/// All live tasks. The list is as long as the network is busy: it is asked for at a start, and after
+	/// blocks were missed.
 	fn live_tasks(&self, at: H256) -> Result<Vec<TaskId>, ChainError>;
+
+	/// The tasks whose state, money or work chain changed in the block, those that ended among them.
+	fn changed_tasks(&self, at: H256) -> Result<Vec<TaskId>, ChainError>;
 
 	/// The task, live or settled. `None`: not submitted yet, or ended with nothing kept.
 	fn task(

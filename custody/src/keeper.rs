@@ -62,52 +62,84 @@ impl Custody {
 	/// is. Gives the last block.
 	pub fn sync(&self) -> Result<Block, ChainError> {
 		let at = self.chain.finalised()?;
-		let before = self.set_now(at.number);
-		// Several blocks may become final at once, and a task's last verdicts are in the state of one
-		// alone.
-		let first = match before {
-			// Not behind what the ledger was written at, where tasks that it knows were none yet.
-			0 => at.number,
-			before => before.saturating_add(1).max(at.number.saturating_sub(LOOK_BACK)),
+		self.set_now(at.number);
+		let mut followed = lock(&self.followed);
+		let tasks = match *followed {
+			Some(last) if self.read_between(last, &at) => self.chain.changed_tasks(at.hash)?,
+			// At a start not even the blocks before are looked at: the ledger knows tasks that were none
+			// yet then.
+			_ => self.all_tasks(&at)?,
 		};
-		for number in first..at.number {
-			let Some(block) = self.chain.block(number)? else { continue };
-			if let Err(error) = self.read(&block) {
-				log::debug!(target: LOG_TARGET, "Block #{number} is passed over: {error}");
-			}
-		}
-		self.read(&at)?;
+		self.look_at(&tasks, &at)?;
+		self.learn_what_is_here(&at)?;
+		*followed = Some(at.number);
 		self.book().tick(at.number);
 		self.drop_released();
 		Ok(at)
 	}
 
-	/// Notes what is new at the block.
-	fn read(&self, at: &Block) -> Result<(), ChainError> {
-		for task in self.chain.live_tasks(at.hash)? {
-			let Some(TaskInfo::Live(view)) = self.chain.task(at.hash, task)? else { continue };
-			self.book().live(task, &view, at.number);
-			if self.book().is_to_learn(task) {
-				self.learn(task, |manifest| manifest.check(&view.spec));
-			}
-			self.read_verdicts(task, view.height, at)?;
+	/// Notes what happened in the blocks between `last` and `at`: several may become final at once, and
+	/// a task's last verdicts are in the state of one alone. Says whether none was left out.
+	fn read_between(&self, last: BlockNumber, at: &Block) -> bool {
+		let next = last.saturating_add(1);
+		let first = next.max(at.number.saturating_sub(LOOK_BACK));
+		let mut all = first == next;
+		for number in first..at.number {
+			let read = || -> Result<bool, ChainError> {
+				let Some(block) = self.chain.block(number)? else { return Ok(false) };
+				self.look_at(&self.chain.changed_tasks(block.hash)?, &block)?;
+				Ok(true)
+			};
+			all &= read().unwrap_or_else(|error| {
+				log::debug!(target: LOG_TARGET, "Block #{number} is passed over: {error}");
+				false
+			});
 		}
-		self.end_tasks(at)
+		all
 	}
 
-	/// Tasks that were live when they were looked at last, and are no more.
-	fn end_tasks(&self, at: &Block) -> Result<(), ChainError> {
-		let known = self.book().live_tasks();
-		for task in known {
-			let (when, kept) = match self.chain.task(at.hash, task)? {
-				Some(TaskInfo::Live(_)) => continue,
-				Some(TaskInfo::Settled(settlement)) => (settlement.when, true),
-				None => (at.number, false),
-			};
-			log::debug!(target: LOG_TARGET, "Task {task} has ended; its input is dropped");
-			self.noted(self.ledger.ended(task, when, kept));
-			self.book().end(task, when, kept);
-			lock(&self.open).forget(task);
+	/// The tasks that are live at the block, and those that were when they were looked at last.
+	fn all_tasks(&self, at: &Block) -> Result<Vec<TaskId>, ChainError> {
+		let mut tasks = self.chain.live_tasks(at.hash)?;
+		tasks.extend(self.book().live_tasks());
+		tasks.sort();
+		tasks.dedup();
+		Ok(tasks)
+	}
+
+	/// Notes how far the tasks are at the block.
+	fn look_at(&self, tasks: &[TaskId], at: &Block) -> Result<(), ChainError> {
+		for &task in tasks {
+			match self.chain.task(at.hash, task)? {
+				Some(TaskInfo::Live(view)) => {
+					self.book().live(task, &view, at.number);
+					self.read_verdicts(task, view.height, at)?;
+				},
+				Some(TaskInfo::Settled(settlement)) => self.end(task, settlement.when, true),
+				None => self.end(task, at.number, false),
+			}
+		}
+		Ok(())
+	}
+
+	/// Notes that a task has ended, if it was live when it was looked at last.
+	fn end(&self, task: TaskId, when: BlockNumber, kept: bool) {
+		if !self.book().is_live(task) {
+			return;
+		}
+		log::debug!(target: LOG_TARGET, "Task {task} has ended; its input is dropped");
+		self.noted(self.ledger.ended(task, when, kept));
+		self.book().end(task, when, kept);
+		lock(&self.open).forget(task);
+	}
+
+	/// Learns from the manifests that came from the ledger, or could not be read when they came.
+	fn learn_what_is_here(&self, at: &Block) -> Result<(), ChainError> {
+		let tasks = self.book().to_learn();
+		for task in tasks {
+			if let Some(TaskInfo::Live(view)) = self.chain.task(at.hash, task)? {
+				self.learn(task, |manifest| manifest.check(&view.spec));
+			}
 		}
 		Ok(())
 	}

@@ -15,8 +15,9 @@ mod secrets;
 mod service;
 mod work;
 
-pub use book::{Held, Item, Job, Limits, MAX_KEYS, MAX_PRIVATE, MAX_PROGRAM};
+pub use book::{Item, Job, Limits, MAX_KEYS, MAX_PRIVATE, MAX_PROGRAM};
 pub use custody::{Custody, Parts};
+pub use dgcs_rpc::masternode::Held;
 pub use edges::{AccountId, Balance, Block, Chain, ChainError, PeerError, Peers, Store};
 pub use hand_over::{HandedOver, Offer, OfferError};
 pub use ledger::LedgerError;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use codec::Encode;
+use dgcs_rpc::masternode::HAND_OVER;
 use jsonrpsee::{
 	client_transport::ws::{Url, WsTransportClientBuilder},
 	core::client::{ClientBuilder, ClientT, Error as ClientError},
@@ -55,7 +56,7 @@ async fn hand_over(address: &str, offer: &Offer) -> Result<(), PeerError> {
 	let client =
 		ClientBuilder::default().request_timeout(ANSWER).build_with_tokio(sender, receiver);
 	let params = rpc_params![Bytes(offer.encode())];
-	match client.request::<bool, _>("dgcs_handOver", params).await {
+	match client.request::<bool, _>(HAND_OVER, params).await {
 		Ok(true) => Ok(()),
 		Ok(false) => Err(refused("it did not say why".into())),
 		Err(ClientError::Call(error)) if error.code() == OFFER_NOT_NOW => {

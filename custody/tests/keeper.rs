@@ -8,7 +8,7 @@ use common::{catch_up, World};
 use dgcs_content::{
 	put_blob, restore, result_id, Blob, Cut, Input, Manifest, OwnerSecret, Prepared,
 };
-use dgcs_custody::{Held, Limits};
+use dgcs_custody::{Chain, Held, Limits};
 use dgcs_primitives::{RangeIndex, ResultDigest, TaskId};
 
 fn held(world: &World, node: usize, task: TaskId) -> Held {
@@ -380,4 +380,55 @@ fn a_provider_that_lies_is_seen_and_another_asked() {
 	std::fs::write(&path, good).expect("room");
 	catch_up(&world);
 	assert!(held(&world, 0, task.id).complete);
+}
+
+#[test]
+fn a_block_costs_what_happened_in_it_however_many_tasks_live() {
+	let world = World::new(1);
+	let cost = || {
+		let before = world.chain.reads.load(Ordering::Relaxed);
+		world.nodes[0].custody.sync().expect("the chain is there");
+		world.chain.reads.load(Ordering::Relaxed) - before
+	};
+	let tasks: Vec<_> = (0..100).map(|_| world.small_task(4, 1000)).collect();
+	assert!(cost() >= 100, "at a start all are read");
+	world.pass(1);
+	assert_eq!(cost(), 1, "nothing happened");
+	world.pass(3);
+	assert_eq!(cost(), 3, "in none of three blocks");
+	world.verdict(tasks[7].id, 0, RangeIndex(0), ResultDigest::default());
+	assert_eq!(cost(), 3, "what changed, the task, its work chain");
+	assert_eq!(held(&world, 0, tasks[7].id).results, 1);
+}
+
+#[test]
+fn after_blocks_that_were_missed_all_tasks_are_read() {
+	let world = World::new(1);
+	let sync = || world.nodes[0].custody.sync().map(|at| at.number);
+	let (first, second) = (world.small_task(4, 1000), world.small_task(4, 1000));
+	sync().expect("the chain is there");
+	// Too many.
+	world.settle(first.id, false);
+	world.pass(100);
+	sync().expect("the chain is there");
+	assert_eq!(world.nodes[0].custody.held(first.id), None);
+	// One whose state is gone.
+	world.settle(second.id, false);
+	let third = world.small_task(4, 1000);
+	let at = world.chain.finalised().expect("there").number;
+	world.chain.pruned.lock().expect("not poisoned").extend([at - 1, at]);
+	world.pass(1);
+	sync().expect("the last block is there");
+	assert_eq!(world.nodes[0].custody.held(second.id), None);
+	assert!(!held(&world, 0, third.id).ended);
+	// The last one itself: it is read when it can be.
+	let fourth = world.small_task(4, 1000);
+	let at = world.chain.finalised().expect("there").number;
+	world.chain.pruned.lock().expect("not poisoned").insert(at);
+	sync().expect_err("it can't be read");
+	assert_eq!(world.nodes[0].custody.held(fourth.id), None);
+	world.chain.pruned.lock().expect("not poisoned").clear();
+	world.pass(1);
+	sync().expect("the chain is there");
+	assert!(!held(&world, 0, fourth.id).ended);
 }

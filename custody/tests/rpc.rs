@@ -9,10 +9,11 @@ use common::{catch_up, Node, Shelf, World};
 use dgcs_content::{keys::KeyRing, Scope};
 use dgcs_custody::{
 	peers::WebSockets,
-	rpc::{CustodyApiServer, CustodyRpc, KeyShareJson, WorkChainPageJson},
+	rpc::{CustodyApiServer, CustodyRpc},
 	Custody, PeerError, Peers,
 };
 use dgcs_primitives::{RangeIndex, WorkBlock};
+use dgcs_rpc::masternode::{ReleasedShare, WorkChainPage};
 use jsonrpsee::{
 	client_transport::ws::{Url, WsTransportClientBuilder},
 	core::client::{Client, ClientBuilder, ClientT, Error},
@@ -86,7 +87,7 @@ async fn workers_and_owners_get_what_they_ask_for() {
 
 	world.decide(&task, &world.owner, &[b"one", b"two"]);
 	catch_up(&world);
-	let page: WorkChainPageJson =
+	let page: WorkChainPage =
 		client.request("dgcs_keptWorkChain", rpc_params![task.id, 1]).await.expect("kept");
 	let blocks = Vec::<WorkBlock>::decode_all(&mut &page.blocks[..]).expect("SCALE");
 	assert_eq!((page.height, blocks.len(), blocks[0].index), (2, 1, 1));
@@ -97,7 +98,7 @@ async fn workers_and_owners_get_what_they_ask_for() {
 		rpc_params![task.id, 2, worker.to_string()],
 		rpc_params![task.id.0.to_string(), "2", worker.clone(), Value::Null],
 	] {
-		let shares: Vec<KeyShareJson> =
+		let shares: Vec<ReleasedShare> =
 			client.request("dgcs_keyShare", params).await.expect("a lease");
 		let scope = Scope::Range(RangeIndex(1));
 		let mut ring = KeyRing::new(&task.prepared.manifest, scope);
@@ -105,7 +106,7 @@ async fn workers_and_owners_get_what_they_ask_for() {
 		ring.key().expect("one masternode holds all");
 	}
 	let position = rpc_params![task.id, 0, worker.to_string(), 1];
-	let shares: Vec<KeyShareJson> =
+	let shares: Vec<ReleasedShare> =
 		client.request("dgcs_keyShare", position).await.expect("a lease");
 	assert_eq!(shares.len(), 1);
 }

@@ -12,19 +12,11 @@ use crate::{
 
 /// Reads the command line and does what it says.
 pub fn run() -> Result<ExitCode> {
-	let cli = Cli::from_args();
-	match cli.command {
+	let cli = &Cli::from_args();
+	let done = match &cli.command {
 		// These say themselves what went wrong.
-		Command::Task(command) => Ok(command.run().into()),
-		Command::Account(command) => Ok(command.run().into()),
-		command => serve(&Cli { command }).map(|()| ExitCode::SUCCESS),
-	}
-}
-
-/// Does what the commands say that are answered by the SDK or by a node of it.
-fn serve(cli: &Cli) -> Result<()> {
-	match &cli.command {
-		Command::Task(_) | Command::Account(_) => Ok(()),
+		Command::Task(command) => return Ok(command.run().into()),
+		Command::Account(command) => return Ok(command.run().into()),
 		Command::Masternode(command) => {
 			run_node(cli, &masternode(&command.run), Some(command.custody.clone()))
 		},
@@ -65,7 +57,8 @@ fn serve(cli: &Cli) -> Result<()> {
 				service::new_partial(&config)?;
 			Ok((command.run(client, backend, Some(Box::new(service::revert))), task_manager))
 		}),
-	}
+	};
+	done.map(|()| ExitCode::SUCCESS)
 }
 
 fn run_node(cli: &Cli, run: &RunCmd, custody: Option<custody::Options>) -> Result<()> {

@@ -2,14 +2,18 @@
 
 use std::{
 	fs::File,
-	io::Read,
+	io::{self, Read},
 	path::{Path, PathBuf},
+	sync::{
+		atomic::{AtomicBool, Ordering::Relaxed},
+		Arc,
+	},
 };
 
 use dgcs_client::{Account, AccountId, Chain};
 use dgcs_content::{
-	prepare as write_content, put_blob, Blob, Manifest, Plan, TaskNonce, DEFAULT_SHARD_SIZE,
-	MAX_MANIFEST,
+	prepare as write_content, put_blob, Blob, BlockSink, Manifest, Plan, TaskNonce,
+	DEFAULT_SHARD_SIZE, MAX_MANIFEST,
 };
 use dgcs_primitives::ContentId;
 use dgcs_sandbox::{check, MAX_PROGRAM_BYTES};
@@ -26,6 +30,12 @@ use crate::{
 
 /// Reads a program, and checks that it runs in every sandbox.
 pub fn read_program(path: &Path) -> Result<Vec<u8>> {
+	// Before it is opened: a pipe would have to be waited for.
+	let kind = path.metadata().map_err(at(path))?.file_type();
+	if !kind.is_file() {
+		let what = if kind.is_dir() { "a folder" } else { "a device, pipe or socket" };
+		return Err(Error::NoFile { path: path.into(), what });
+	}
 	let mut program = Vec::new();
 	// One byte more than allowed is refused as well as a gigabyte.
 	let limit = MAX_PROGRAM_BYTES as u64 + 1;
@@ -42,6 +52,31 @@ pub(crate) async fn blocking<T: Send + 'static>(
 ) -> Result<T> {
 	let work = tokio::task::spawn_blocking(work);
 	work.await.unwrap_or_else(|error| Err(Error::Broken(error.to_string())))
+}
+
+/// A store for as long as somebody waits for what is put there: a command that was interrupted would not
+/// end before all of its input was encrypted.
+struct Wanted {
+	store: Store,
+	given_up: Arc<AtomicBool>,
+}
+
+impl BlockSink for Wanted {
+	fn put(&self, id: &ContentId, bytes: &[u8]) -> io::Result<()> {
+		if self.given_up.load(Relaxed) {
+			return Err(io::Error::other("nobody waits for it any more"));
+		}
+		self.store.put(id, bytes)
+	}
+}
+
+/// Gives up when it is dropped, together with whoever waits.
+struct GiveUp(Arc<AtomicBool>);
+
+impl Drop for GiveUp {
+	fn drop(&mut self) {
+		self.0.store(true, Relaxed);
+	}
 }
 
 /// An earlier run's task for the same wish, if nothing about program and input has changed: one that is
@@ -122,8 +157,9 @@ pub async fn prepare(
 	let at = chain.at_finalized().await?;
 	let masternodes = Network::at(&at).await?.holders()?;
 	let (secret, nonce) = (account.owner_secret(), task.record.nonce());
-	let (sink, cut, range_size) =
-		(store.clone(), survey.cut, wish.terms.range_size(survey.subtasks));
+	let (cut, range_size) = (survey.cut, wish.terms.range_size(survey.subtasks));
+	let wanted = GiveUp(Arc::default());
+	let sink = Wanted { store: store.clone(), given_up: wanted.0.clone() };
 	tell.say(Progress::Reading { bytes: survey.bytes });
 	let (said, asked) = (tell.clone(), wish.clone());
 	let prepared = blocking(move || {
@@ -143,6 +179,7 @@ pub async fn prepare(
 		Ok(write_content(&input, &plan, &secret, nonce, &sink, &mut progress)?)
 	})
 	.await?;
+	drop(wanted);
 	let (expected, found) = (survey.subtasks, prepared.manifest.subtasks);
 	if expected != found {
 		return Err(Error::Changed { expected, found });
@@ -178,10 +215,7 @@ pub fn roots(id: &ContentId, manifest: &Manifest) -> Vec<(ContentId, u64)> {
 
 /// Keeps all content of a task in `store`.
 async fn keep(store: &Store, id: &ContentId, manifest: &Manifest) -> Result<()> {
-	for (root, len) in roots(id, manifest) {
-		store.pin(&root, len).await?;
-	}
-	Ok(())
+	Ok(store.pin_all(&roots(id, manifest)).await?)
 }
 
 /// Lets go of the content of a task that has ended. `tasks` says who else needs its program.
@@ -223,6 +257,27 @@ pub async fn manifest(store: &Store, task: &Record) -> Result<Manifest> {
 mod tests {
 	use super::*;
 
+	#[tokio::test(flavor = "multi_thread")]
+	async fn nothing_is_put_once_nobody_waits() {
+		let folder = tempfile::tempdir().expect("a folder");
+		let embedded =
+			dgcs_store::Embedded { listen: vec![], ..dgcs_store::Embedded::new(folder.path()) };
+		let config = dgcs_store::Config::Embedded(embedded);
+		let store = Store::open(&config).await.expect("a new store");
+		let wanted = GiveUp(Arc::default());
+		let sink = Wanted { store: store.clone(), given_up: wanted.0.clone() };
+		let work = tokio::task::spawn_blocking(move || {
+			let before = put_blob(&sink, b"waited for");
+			drop(wanted);
+			(before, put_blob(&sink, b"not any more"))
+		});
+		let (before, after) = work.await.expect("no panic");
+		before.expect("there is room");
+		let error = after.expect_err("given up").to_string();
+		assert!(error.contains("nobody waits"), "{error}");
+		store.shutdown().await.expect("it is open");
+	}
+
 	#[test]
 	fn programs_are_checked_before_anything_is_paid() {
 		let folder = tempfile::tempdir().expect("a folder");
@@ -239,5 +294,14 @@ mod tests {
 		assert!(refused(&vec![0; MAX_PROGRAM_BYTES + 1]).contains("33554432"));
 		let missing = read_program(&folder.path().join("none")).expect_err("no file");
 		assert!(missing.to_string().contains("none"));
+		let wrong = read_program(folder.path()).expect_err("no file").to_string();
+		assert!(wrong.contains("is a folder: give the file"), "{wrong}");
+		#[cfg(unix)]
+		{
+			let socket = folder.path().join("socket");
+			let _listener = std::os::unix::net::UnixListener::bind(&socket).expect("possible");
+			let wrong = read_program(&socket).expect_err("no file").to_string();
+			assert!(wrong.contains("pipe or socket"), "{wrong}");
+		}
 	}
 }

@@ -37,14 +37,25 @@ pub enum Error {
 		/// What is wrong with it.
 		source: ProgramError,
 	},
+	/// Something else where the file of a program should be.
+	#[error("{} is {what}: give the file of the program, a WASI module", .path.display())]
+	NoFile {
+		/// What was given.
+		path: PathBuf,
+		/// What it is.
+		what: &'static str,
+	},
 	/// A file that can't be read or written.
-	#[error("{}: {source}; check that it exists, and that you may use it", .path.display())]
+	#[error("{}: {source}; {}", .path.display(), what_to_do(.source))]
 	File {
 		/// Which one.
 		path: PathBuf,
 		/// Why.
 		source: io::Error,
 	},
+	/// A program that can't be tried here.
+	#[error("this machine can't compute it: {0}")]
+	Trial(String),
 	/// An argument with which no task can be made.
 	#[error("{0}")]
 	Wish(String),
@@ -177,7 +188,7 @@ pub enum Error {
 		found: u32,
 	},
 	/// A thread panicked.
-	#[error("work on another thread broke off: {0}")]
+	#[error("work on another thread broke off: {0}. Go on with the same command; if it breaks off again, report it")]
 	Broken(String),
 }
 
@@ -196,18 +207,39 @@ impl Error {
 					)
 			},
 			Error::NoStore { .. } | Error::NoMasternode => true,
-			Error::Content(dgcs_content::Error::Missing(_) | dgcs_content::Error::Store { .. }) => {
-				true
-			},
-			Error::Store(error) => matches!(
-				error,
-				dgcs_store::Error::Missing(_)
-					| dgcs_store::Error::Unreachable { .. }
-					| dgcs_store::Error::Timeout { .. }
-					| dgcs_store::Error::Kubo { .. }
-			),
+			Error::Content(dgcs_content::Error::Missing(_)) => true,
+			// A full disk is no matter of the network, though the store says so on the same way.
+			Error::Content(dgcs_content::Error::Store { source, .. }) => source
+				.get_ref()
+				.and_then(|error| error.downcast_ref::<dgcs_store::Error>())
+				.is_none_or(is_network_of_store),
+			Error::Store(error) => is_network_of_store(error),
 			_ => false,
 		}
+	}
+}
+
+fn is_network_of_store(error: &dgcs_store::Error) -> bool {
+	matches!(
+		error,
+		dgcs_store::Error::Missing(_)
+			| dgcs_store::Error::Unreachable { .. }
+			| dgcs_store::Error::Timeout { .. }
+			| dgcs_store::Error::Kubo { .. }
+	)
+}
+
+/// What to do about a file that can't be used.
+fn what_to_do(error: &io::Error) -> &'static str {
+	match error.kind() {
+		io::ErrorKind::NotFound => "check its path, and that no link on the way leads to nothing",
+		io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+			"make room on that disk, and go on"
+		},
+		io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+			"check that you may use it"
+		},
+		_ => "check that it exists, and that you may use it",
 	}
 }
 
@@ -238,4 +270,36 @@ fn advice(error: SpecError) -> &'static str {
 /// Names the file that an error is about.
 pub(crate) fn at(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Error {
 	move |source| Error::File { path: path.into(), source }
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn a_full_disk_is_no_matter_of_the_network() {
+		let id = dgcs_content::content_id::raw(b"");
+		let stored = |error: dgcs_store::Error| {
+			let source = io::Error::other(error);
+			Error::from(dgcs_content::Error::Store { id, source })
+		};
+		let full = || dgcs_store::Error::Full { used: 1, capacity: 1, needed: 1 };
+		let down =
+			|| dgcs_store::Error::Kubo { url: "http://host".into(), reason: "refused".into() };
+		assert!(!Error::from(full()).is_network() && Error::from(down()).is_network());
+		assert!(!stored(full()).is_network() && stored(down()).is_network());
+	}
+
+	#[test]
+	fn files_are_named_with_what_to_do() {
+		for (kind, advice) in [
+			(io::ErrorKind::NotFound, "its path"),
+			(io::ErrorKind::StorageFull, "make room"),
+			(io::ErrorKind::PermissionDenied, "you may use it"),
+			(io::ErrorKind::IsADirectory, "it exists"),
+		] {
+			let text = at("some/file")(kind.into()).to_string();
+			assert!(text.contains("some/file") && text.contains(advice), "{text}");
+		}
+	}
 }

@@ -13,11 +13,13 @@ use dgcs_primitives::{
 use futures::StreamExt;
 
 use crate::{
+	attend::attended,
 	error::{Error, Result},
 	ledger::{Entry, Ledger, Receipt},
 	network::Network,
 	progress::{Progress, Tell},
 	record::Open,
+	workforce::Workforce,
 };
 
 /// Where a task is.
@@ -52,6 +54,17 @@ pub async fn watch(
 	if let Some(settlement) = &open.record.settlement {
 		return Ok(settlement.clone());
 	}
+	attended(chain, tell, until_its_end(chain, task, open, ledger, tell)).await
+}
+
+async fn until_its_end(
+	chain: &Chain,
+	task: TaskId,
+	open: &mut Open,
+	ledger: &mut Ledger,
+	tell: &Tell,
+) -> Result<Settlement<AccountId, Balance>> {
+	let mut lookout = Lookout::default();
 	loop {
 		let heads = chain.heads();
 		match look(chain, task, open, ledger).await {
@@ -68,7 +81,10 @@ pub async fn watch(
 				}
 				return Ok(settlement);
 			},
-			Ok(Stage::Live(view)) => say(chain, task, &view, tell).await,
+			Ok(Stage::Live(view)) => {
+				say(chain, task, &view, tell).await;
+				lookout.look(chain, task, &view, tell).await;
+			},
 			// Another node may be behind, or late: it has a minute to find a better one.
 			Err(Error::Chain(
 				error @ (ChainError::UnknownBlock { .. } | ChainError::TimedOut { .. }),
@@ -90,7 +106,7 @@ async fn say(chain: &Chain, task: TaskId, view: &TaskView<AccountId, Balance>, t
 			Ok(at) => at.queue_position(task).await.ok().flatten(),
 			Err(_) => None,
 		};
-		return tell.say(Progress::Queued { position });
+		return tell.say(Progress::Queued { position, due: view.due });
 	}
 	tell.say(Progress::Running {
 		open: view.open_subtasks,
@@ -99,6 +115,48 @@ async fn say(chain: &Chain, task: TaskId, view: &TaskView<AccountId, Balance>, t
 		begun: view.begun_ranges,
 		held: view.held,
 	});
+}
+
+/// How many blocks apart it is looked whether the network has enough workers for a task: a minute.
+const LOOK_EVERY: u32 = 20;
+
+/// Looks from time to time whether a task that waits has anybody to wait for.
+#[derive(Default)]
+struct Lookout {
+	/// The block from which on it looks again.
+	next: u32,
+	/// What was said last.
+	said: Option<String>,
+}
+
+impl Lookout {
+	async fn look(
+		&mut self,
+		chain: &Chain,
+		task: TaskId,
+		view: &TaskView<AccountId, Balance>,
+		tell: &Tell,
+	) {
+		let now = chain.heads().finalized.number;
+		if now < self.next || view.state == TaskState::Cancelling {
+			return;
+		}
+		self.next = now.saturating_add(LOOK_EVERY);
+		let found = async { Workforce::at(&chain.at_finalized().await?, &view.spec).await };
+		let lack = match found.await {
+			Ok(found) => found.lack(&view.spec),
+			// Whatever is wrong with the chain is for others to say.
+			Err(error) => return log::debug!(target: "owner", "While looking for workers: {error}"),
+		};
+		if let Some(lack) = lack.as_ref().filter(|_| lack != self.said) {
+			tell.say(Progress::Warning(format!(
+				"{lack}. The task waits for more until block #{}; then it ends, and the money for what was \
+				 not computed comes back. `dgcs task cancel {task}` ends it now",
+				view.due
+			)));
+		}
+		self.said = lack;
+	}
 }
 
 /// Looks once where the task is as of the last finalised block, and brings the ledger up to it.

@@ -1,15 +1,16 @@
 //! Until the owner may go offline: waiting for masternodes to hold what a task needs.
 
-use dgcs_client::{AccountId, Chain};
+use dgcs_client::{AccountId, Chain, Error as ChainError, Head, Held};
 use dgcs_content::Manifest;
 use dgcs_primitives::{api::TaskInfo, TaskId};
 use dgcs_store::Store;
 
 use crate::{
-	error::Result,
+	attend::attended,
+	error::{Error, Result},
 	network::Network,
 	progress::{Progress, Tell},
-	record::Open,
+	record::{Open, Submission},
 };
 
 /// How many of `holders` masternodes must hold everything before the owner may go offline: as many as it
@@ -33,47 +34,70 @@ pub async fn hold(
 	open: &mut Open,
 	tell: &Tell,
 ) -> Result<()> {
+	attended(chain, tell, serve(chain, store, manifest, task, open, tell)).await
+}
+
+async fn serve(
+	chain: &Chain,
+	store: &Store,
+	manifest: &Manifest,
+	task: TaskId,
+	open: &mut Open,
+	tell: &Tell,
+) -> Result<()> {
 	let Some(content) = &open.record.content else { return Ok(()) };
 	let named = content.spec.manifest;
+	let submitted = match open.record.submission {
+		Submission::Done { block, .. } => block,
+		_ => 0,
+	};
 	let holders = holders(manifest);
 	let needed = needed(holders.len());
 	let mut connected = false;
 	let mut warned = String::new();
+	let mut warn = |text: String| {
+		if warned != text {
+			tell.say(Progress::Warning(text.clone()));
+			warned = text;
+		}
+	};
 	while !open.record.held {
 		let heads = chain.heads();
-		let at = chain.at(heads.finalized).await?;
-		if !matches!(at.task(task).await?, Some(TaskInfo::Live(_))) {
-			return Ok(());
-		}
-		let network = Network::at(&at).await?;
-		if !connected {
-			match network.connect(store).await {
-				Ok(_) => {
-					connected = true;
-					// For those that are not connected. That nobody takes a note now is no reason to stop.
-					if let Err(error) = store.provide(&named).await {
-						log::debug!(target: "owner", "{error}");
+		match network(chain, heads.finalized, task, submitted).await {
+			Ok(None) => return Ok(()),
+			Ok(Some(network)) => {
+				if !connected {
+					match network.connect(store).await {
+						Ok(_) => {
+							connected = true;
+							// For those that are not connected. That nobody takes a note now is no reason to stop.
+							if let Err(error) = store.provide(&named).await {
+								log::debug!(target: "owner", "{error}");
+							}
+						},
+						Err(error) => warn(error.to_string()),
 					}
-				},
-				Err(error) => {
-					let error = error.to_string();
-					if warned != error {
-						tell.say(Progress::Warning(error.clone()));
-						warned = error;
-					}
-				},
-			}
-		}
-		let masternodes = network.held(task, &holders).await;
-		let complete = |(_, held): &&(AccountId, Result<dgcs_client::Held, String>)| {
-			held.as_ref().is_ok_and(|held| held.complete)
-		};
-		let enough = masternodes.iter().filter(complete).count() >= needed;
-		tell.say(Progress::Holding { masternodes, needed });
-		if enough {
-			open.update(|record| record.held = true)?;
-			tell.say(Progress::Held);
-			return Ok(());
+				}
+				let masternodes = network.held(task, &holders).await;
+				let complete = |(_, held): &&(AccountId, Result<Held, String>)| {
+					held.as_ref().is_ok_and(|held| held.complete)
+				};
+				let enough = masternodes.iter().filter(complete).count() >= needed;
+				if let Some(text) = too_many_gave_up(&masternodes, needed, task) {
+					warn(text);
+				}
+				tell.say(Progress::Holding { masternodes, needed });
+				if enough {
+					open.update(|record| record.held = true)?;
+					tell.say(Progress::Held);
+					return Ok(());
+				}
+			},
+			// Another node may be behind, or late: it has a minute to find a better one.
+			Err(Error::Chain(
+				error @ (ChainError::UnknownBlock { .. } | ChainError::TimedOut { .. }),
+			)) => warn(error.to_string()),
+			Err(error) => return Err(error),
 		}
 		let mut now = heads;
 		while now.finalized == heads.finalized {
@@ -83,9 +107,69 @@ pub async fn hold(
 	Ok(())
 }
 
+/// What to say when so many masternodes have given the task up that too few are left. `None`: enough are.
+fn too_many_gave_up(
+	masternodes: &[(AccountId, Result<Held, String>)],
+	needed: usize,
+	task: TaskId,
+) -> Option<String> {
+	let gave_up = |held: &&Held| held.given_up && !held.complete;
+	let all = masternodes.iter().filter_map(|(_, held)| held.as_ref().ok());
+	let gone: Vec<&Held> = all.filter(gave_up).collect();
+	if gone.is_empty() || masternodes.len() - gone.len() >= needed {
+		return None;
+	}
+	let reason = gone.iter().find_map(|held| held.reason.clone());
+	Some(format!(
+		"{} of {} masternodes have given the task up ({}), and {needed} of them are needed. `dgcs task cancel \
+		 {task}` ends it, and its money comes back: then have it computed anew",
+		gone.len(),
+		masternodes.len(),
+		reason.unwrap_or_else(|| "they don't say why".into())
+	))
+}
+
+/// The masternodes as of a block. `None`: the task is not live there.
+async fn network(
+	chain: &Chain,
+	block: Head,
+	task: TaskId,
+	submitted: u32,
+) -> Result<Option<Network>> {
+	let at = chain.at(block).await?;
+	match at.task(task).await? {
+		Some(TaskInfo::Live(_)) => Ok(Some(Network::at(&at).await?)),
+		None if block.number < submitted => {
+			Err(ChainError::UnknownBlock { block: format!("#{submitted}") }.into())
+		},
+		_ => Ok(None),
+	}
+}
+
 #[cfg(test)]
 mod tests {
 	use super::*;
+
+	#[test]
+	fn it_is_said_when_too_few_masternodes_are_left() {
+		let row = |n: u8, held| (AccountId::new([n; 32]), held);
+		let complete = Held { complete: true, ..Held::default() };
+		let reason = Some("the disk is full".into());
+		let gone = Held { given_up: true, reason, ..Held::default() };
+		let silent = Err("no answer".to_owned());
+		let said =
+			|rows: &[(AccountId, Result<Held, String>)]| too_many_gave_up(rows, 3, TaskId(7));
+		let mut rows = vec![row(1, Ok(complete)), row(2, silent), row(3, Ok(Held::default()))];
+		rows.push(row(4, Ok(gone.clone())));
+		assert_eq!(said(&rows), None, "who is silent may come back");
+		rows[1].1 = Ok(gone.clone());
+		let text = said(&rows).expect("two are left");
+		assert!(text.contains("2 of 4") && text.contains("the disk is full"), "{text}");
+		assert!(text.contains("cancel 7"), "{text}");
+		// What was given up and came after all counts.
+		rows[1].1 = Ok(Held { complete: true, ..gone });
+		assert_eq!(said(&rows), None);
+	}
 
 	#[test]
 	fn as_many_must_hold_as_share_a_key() {

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod adopt;
+mod attend;
 pub mod cli;
 mod content;
 mod error;
@@ -16,7 +17,9 @@ pub mod record;
 mod submit;
 mod summary;
 mod survey;
+mod trial;
 pub mod wish;
+mod workforce;
 
 pub use adopt::adopt;
 pub use content::{begin, manifest, prepare, read_program, release, resume, roots};
@@ -25,9 +28,11 @@ pub use fetch::{fetch, verdicts, SOLUTION};
 pub use follow::{look, watch, Stage};
 pub use hold::{hold, holders, needed};
 pub use ledger::{Entry, Ledger, Receipt};
-pub use network::{count_workers, Masternode, Network};
+pub use network::{Masternode, Network};
 pub use progress::{Progress, Tell};
 pub use quote::{quote, submission, Quote};
 pub use submit::{find, submit};
 pub use summary::{summarize, Summary, VoteSummary, WorkerSummary};
 pub use survey::{survey, Survey};
+pub use trial::{Attempt, Trial};
+pub use workforce::Workforce;

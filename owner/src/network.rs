@@ -12,9 +12,6 @@ use crate::error::{Error, Result};
 /// others by itself.
 const MAX_STORES: usize = 16;
 
-/// Where the workers are in the chain's storage: `twox_128("Workers")`, of pallet and map alike.
-const WORKERS: &str = "1bf55d6b9732eb86723ccad1af88b985";
-
 /// A masternode.
 #[derive(Debug)]
 pub struct Masternode {
@@ -126,15 +123,4 @@ impl Network {
 
 fn is_usable(view: &MasternodeView<AccountId, dgcs_client::Balance>) -> bool {
 	view.active && !view.key.0.is_zero()
-}
-
-/// How many workers are registered, counted up to `most`.
-pub async fn count_workers(
-	chain: &dgcs_client::Chain,
-	most: u32,
-) -> Result<u32, dgcs_client::Error> {
-	let prefix = format!("0x{WORKERS}{WORKERS}");
-	let params = subxt::rpcs::rpc_params![prefix, most];
-	let keys: Vec<String> = chain.request("state_getKeysPaged", params).await?;
-	Ok(u32::try_from(keys.len()).unwrap_or(most))
 }

@@ -54,6 +54,8 @@ pub enum Progress {
 	Queued {
 		/// Its place.
 		position: Option<QueuePosition>,
+		/// The block in which it is given up.
+		due: u32,
 	},
 	/// Where the task is.
 	Running {

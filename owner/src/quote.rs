@@ -5,7 +5,7 @@ use dgcs_primitives::{api::EstimateError, Price, TaskSpec};
 
 use crate::{
 	error::{Error, Result},
-	network::count_workers,
+	workforce::Workforce,
 };
 
 /// A price, and what there is to pay it.
@@ -19,8 +19,8 @@ pub struct Quote {
 	pub fee: Balance,
 	/// The owner's money.
 	pub funds: Funds,
-	/// How many workers are registered, counted up to the most replicas.
-	pub workers: u32,
+	/// Whom the network has for the task.
+	pub workforce: Workforce,
 	/// Milliseconds between two blocks.
 	pub block_time: u64,
 }
@@ -37,7 +37,7 @@ pub async fn quote(chain: &Chain, account: &AccountId, spec: TaskSpec<Balance>) 
 		price,
 		fee: fee(chain, account, &submission(&spec)).await?,
 		funds: at.funds(account).await?,
-		workers: count_workers(chain, spec.max_replicas.into()).await?,
+		workforce: Workforce::at(&at, &spec).await?,
 		block_time: at.block_time()?,
 		spec,
 	})
@@ -66,20 +66,21 @@ impl Quote {
 
 	/// What the owner should know before it pays.
 	pub fn warnings(&self) -> Vec<String> {
-		let TaskSpec { replicas, max_replicas, queue_timeout, .. } = self.spec;
-		let waits = u64::from(queue_timeout) * self.block_time / 1000;
+		let TaskSpec { max_replicas, queue_timeout, run_timeout, .. } = self.spec;
+		let seconds = |blocks: u32| u64::from(blocks) * self.block_time / 1000;
+		let operators = self.workforce.count_operators();
 		let mut warnings = Vec::new();
-		if self.workers < replicas.into() {
+		if let Some(lack) = self.workforce.lack(&self.spec) {
 			warnings.push(format!(
-				"{} workers are registered on this network, and each range needs {replicas}: the task \
-				 waits until there are more, and is given up after {waits} s with its money back",
-				self.workers
+				"{lack}: the task waits until there are more. If nobody takes it in {} s (--wait), or no \
+				 verdict falls in {} s after that (--deadline), it ends, and the money comes back",
+				seconds(queue_timeout),
+				seconds(run_timeout)
 			));
-		} else if self.workers < max_replicas.into() {
+		} else if operators < usize::from(max_replicas) {
 			warnings.push(format!(
-				"{} workers are registered on this network: if they don't agree, there are not enough for \
-				 {max_replicas} replicas",
-				self.workers
+				"{operators} operators have workers for this task: if they don't agree, there are not enough \
+				 for {max_replicas} replicas"
 			));
 		}
 		warnings
@@ -96,9 +97,10 @@ mod tests {
 	use crate::{
 		survey::Survey,
 		wish::{Outline, Terms},
+		workforce::tests::workforce,
 	};
 
-	fn quote(spendable: Balance, workers: u32, subtasks: u32, fee: Balance) -> Quote {
+	fn quote(spendable: Balance, operators: u8, subtasks: u32, fee: Balance) -> Quote {
 		let terms = Terms::usual();
 		let survey = Survey { cut: dgcs_content::Cut::Files, subtasks, bytes: 0 };
 		let spec = terms.spec(&Outline::of(&survey, &terms), 3000);
@@ -107,15 +109,16 @@ mod tests {
 			spec,
 			fee,
 			funds: Funds { free: spendable, held: 0, spendable },
-			workers,
+			workforce: workforce(operators),
 			block_time: 3000,
 		}
 	}
 
 	#[test]
 	fn too_few_workers_are_warned_of() {
-		let warned = |workers| quote(0, workers, 1, 0).warnings().join("");
-		assert!(warned(0).contains("0 workers") && warned(2).contains("86400 s"));
+		let warned = |operators| quote(0, operators, 1, 0).warnings().join("");
+		assert!(warned(0).contains("no worker") && warned(2).contains("86400 s (--wait)"));
+		assert!(warned(2).contains("only 2 operators") && warned(2).contains("money comes back"));
 		assert!(warned(3).contains("5 replicas"));
 		assert!(warned(5).is_empty());
 	}

@@ -402,6 +402,11 @@ impl Open {
 		self.save()
 	}
 
+	/// Forgets the task: what is kept of it is gone.
+	pub fn remove(self) -> Result<()> {
+		fs::remove_dir_all(&self.folder).map_err(at(&self.folder))
+	}
+
 	/// Where its verdicts are kept.
 	pub fn work_chain(&self) -> PathBuf {
 		self.folder.join(WORK_CHAIN)
@@ -474,7 +479,10 @@ mod tests {
 		assert!(matches!(tasks.open("07070707"), Err(RecordError::Busy { .. })));
 		tasks.get("07070707").expect("reading is free");
 		drop(open);
-		tasks.open("07070707").expect("free again");
+		let open = tasks.open("07070707").expect("free again");
+		open.remove().expect("it is there");
+		assert!(matches!(tasks.get("07070707"), Err(RecordError::Unknown { .. })));
+		assert!(tasks.list().expect("readable").0.is_empty());
 	}
 
 	#[test]

@@ -7,15 +7,20 @@ use dgcs_primitives::{api::TaskInfo, ContentId, Price, TaskId};
 use futures::StreamExt;
 
 use crate::{
+	attend::attended,
 	error::{Error, Result},
 	progress::{Progress, Tell},
-	quote::submission,
+	quote::{quote, submission},
 	record::{Open, Submission},
 };
 
 /// Submits the task and waits until it is in the finalised chain. If an earlier run has sent it, that is
 /// looked for first.
 pub async fn submit(sender: &Sender, task: &mut Open, tell: &Tell) -> Result<TaskId> {
+	attended(sender.chain(), tell, find_or_send(sender, task, tell)).await
+}
+
+async fn find_or_send(sender: &Sender, task: &mut Open, tell: &Tell) -> Result<TaskId> {
 	let chain = sender.chain();
 	let name = task.record.name.clone();
 	let Some(content) = task.record.content.clone() else {
@@ -36,12 +41,17 @@ pub async fn submit(sender: &Sender, task: &mut Open, tell: &Tell) -> Result<Tas
 	tell.say(Progress::Sent);
 	let included = match sender.send_and_finalize(&submission(&content.spec)).await {
 		Ok(included) => included,
-		Err(error) => {
-			if is_final(&error) {
-				task.update(|record| record.submission = Submission::None)?;
+		Err(error) if is_final(&error) => {
+			task.update(|record| record.submission = Submission::None)?;
+			// The money may have gone elsewhere since the price was asked for, which the chain says in
+			// other words.
+			let quoted = quote(chain, &sender.account().id(), content.spec).await;
+			if let Ok(quoted) = quoted {
+				quoted.check(&sender.account().id(), 0)?;
 			}
 			return Err(error.into());
 		},
+		Err(error) => return Err(error.into()),
 	};
 	let event: Submitted = included.event()?;
 	done(task, (event.task.0, included.block.number, Some(event.price.0)), tell)

@@ -3,7 +3,6 @@
 use std::{
 	fs::File,
 	io::{self, Read, Write},
-	path::{Path, PathBuf},
 };
 
 use dgcs_content::{archive, Cut, CutError, Input};
@@ -47,7 +46,9 @@ pub fn survey(wish: &Wish) -> Result<Survey> {
 		(_, Split::Index(count)) => {
 			let bytes = match &input {
 				Input::File(path) => path.metadata().map_err(at(path))?.len(),
-				Input::Folder(_) | Input::Nothing => 0,
+				// How long its archive will be nobody knows; what can't be in it is refused now.
+				Input::Folder(path) => archive::measure(path).map(|_| 0)?,
+				Input::Nothing => 0,
 			};
 			(Cut::Index(count), count.into(), bytes)
 		},
@@ -67,13 +68,16 @@ pub fn survey(wish: &Wish) -> Result<Survey> {
 		},
 		(Input::File(path), Split::Lines(lines)) => {
 			let mut count = Count::default();
-			File::open(path).and_then(|mut file| read(&mut file, &mut count)).map_err(at(path))?;
+			// No further than it is long now: who writes to it all the while would keep this going for ever.
+			let len = path.metadata().map_err(at(path))?.len();
+			let counted = File::open(path).and_then(|file| read(&mut file.take(len), &mut count));
+			counted.map_err(at(path))?;
 			by_lines(lines, &count)
 		},
 		(Input::Folder(_), Split::Lines(_)) => return cut_error(CutError::LinesOfFolder),
 		(Input::File(_), Split::Files) => return cut_error(CutError::FilesOfFile),
 		(Input::Folder(path), Split::Files) => {
-			let (files, bytes) = files(path)?;
+			let (files, bytes) = archive::measure(path)?;
 			(Cut::Files, files, bytes)
 		},
 	};
@@ -134,27 +138,10 @@ fn read(file: &mut dyn Read, count: &mut Count) -> io::Result<()> {
 	io::copy(&mut io::BufReader::with_capacity(1 << 20, file), count).map(|_| ())
 }
 
-/// How many files are below a folder, and how many bytes they have.
-fn files(folder: &Path) -> Result<(u64, u64)> {
-	let (mut files, mut bytes) = (0, 0);
-	let mut left: Vec<PathBuf> = vec![folder.to_owned()];
-	while let Some(folder) = left.pop() {
-		for entry in std::fs::read_dir(&folder).map_err(at(&folder))? {
-			let entry = entry.map_err(at(&folder))?;
-			let metadata = entry.metadata().map_err(at(entry.path()))?;
-			if metadata.is_dir() {
-				left.push(entry.path());
-			} else {
-				files += 1;
-				bytes += metadata.len();
-			}
-		}
-	}
-	Ok((files, bytes))
-}
-
 #[cfg(test)]
 mod tests {
+	use std::path::Path;
+
 	use proptest::prelude::*;
 
 	use super::*;
@@ -212,6 +199,14 @@ mod tests {
 		] {
 			let error = survey(&wish(input, split)).expect_err(expected).to_string();
 			assert!(error.contains(expected), "{error}");
+		}
+		// A link in a folder is refused before a price is asked for, however the folder is cut.
+		#[cfg(unix)]
+		for split in ["files", "bytes", "index:2"] {
+			let link = folder.path().join("link");
+			let _ = std::os::unix::fs::symlink("nowhere", &link);
+			let error = survey(&wish(Some(folder.path()), split)).expect_err("a link").to_string();
+			assert!(error.contains("link") && error.contains("put a copy"), "{error}");
 		}
 	}
 

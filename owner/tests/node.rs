@@ -146,7 +146,7 @@ async fn prices_are_the_chains(desk: &Desk) {
 	let quoted = desk.quote(Terms::usual()).await.expect("the chain takes it");
 	let reward = Terms::usual().reward;
 	assert_eq!((quoted.price.rewards, quoted.price.reserve), (9 * reward, 6 * reward));
-	assert!(quoted.fee > 0 && quoted.workers == 0 && !quoted.warnings().is_empty());
+	assert!(quoted.fee > 0 && quoted.workforce.workers == 0 && !quoted.warnings().is_empty());
 	quoted.check(&desk.id(), 0).expect("Alice is rich");
 
 	let short = Terms { deadline: 3, ..Terms::usual() };

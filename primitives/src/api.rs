@@ -1,4 +1,5 @@
-//! The runtime API that the node's `dgcs_*` JSON-RPC reads through, and the views it returns.
+//! The runtime API that the node's `dgcs_*` JSON-RPC and its custody read through, and the views it
+//! returns.
 
 use alloc::vec::Vec;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
@@ -14,6 +15,10 @@ use crate::{
 
 /// Most work-chain blocks that one call returns.
 pub const MAX_BLOCKS_PER_CALL: u32 = 256;
+/// Most tasks that one call names.
+pub const MAX_TASKS_PER_CALL: u32 = 1024;
+/// Most ranges that one call looks at.
+pub const MAX_RANGES_PER_CALL: u32 = 256;
 
 /// Where a live task stands.
 #[derive(
@@ -107,6 +112,18 @@ pub enum SeatStage {
 	Withheld,
 }
 
+impl SeatStage {
+	/// Whether the worker may have the range's key in block `now`: from the draw until the lease lapses,
+	/// and once it has committed until it reveals, since it may have lost its results.
+	pub fn is_live(&self, now: BlockNumber) -> bool {
+		match self {
+			SeatStage::Leased { until } => *until >= now,
+			SeatStage::Committed => true,
+			SeatStage::Revealed | SeatStage::Withheld => false,
+		}
+	}
+}
+
 /// A worker's part in the vote on a range.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -137,6 +154,13 @@ pub struct RangeView<AccountId> {
 	pub reveal_until: Option<BlockNumber>,
 	/// Everybody who votes or has voted.
 	pub seats: Vec<SeatView<AccountId>>,
+}
+
+impl<AccountId: PartialEq> RangeView<AccountId> {
+	/// Whether the worker has a lease that is [live](SeatStage::is_live) in block `now`.
+	pub fn has_lease(&self, worker: &AccountId, now: BlockNumber) -> bool {
+		self.seats.iter().any(|seat| seat.worker == *worker && seat.stage.is_live(now))
+	}
 }
 
 /// What the network thinks of a worker.
@@ -255,7 +279,8 @@ pub enum EstimateError {
 }
 
 sp_api::decl_runtime_apis! {
-	/// What the `dgcs_*` JSON-RPC reads.
+	/// What the `dgcs_*` JSON-RPC and masternodes' custody read.
+	#[api_version(2)]
 	pub trait DgcsApi<AccountId, Balance>
 	where
 		AccountId: codec::Codec,
@@ -263,6 +288,14 @@ sp_api::decl_runtime_apis! {
 	{
 		/// The task, live or settled. `None`: never submitted, or ended with nothing kept.
 		fn task(task: TaskId) -> Option<TaskInfo<AccountId, Balance>>;
+
+		/// Up to `limit` (at most [`MAX_TASKS_PER_CALL`]) live tasks, those that follow on `after` in the
+		/// order of the state. All of them have been named when there are fewer than that.
+		fn live_tasks(after: Option<TaskId>, limit: u32) -> Vec<TaskId>;
+
+		/// The tasks whose state, money or work chain changed in this block, by their ids. Those that
+		/// ended are among them.
+		fn changed_tasks() -> Vec<TaskId>;
 
 		/// Where the task waits. `None`: not in the queue.
 		fn queue_position(task: TaskId) -> Option<QueuePosition>;
@@ -274,6 +307,10 @@ sp_api::decl_runtime_apis! {
 		/// A range under vote. `None`: nobody has a seat on it yet, all of it is decided, or there is
 		/// no such range.
 		fn range(task: TaskId, range: RangeIndex) -> Option<RangeView<AccountId>>;
+
+		/// The ranges of the task on which the worker has a [live](SeatStage::is_live) lease, out of the
+		/// first [`MAX_RANGES_PER_CALL`] under vote in the order of the state.
+		fn leases(task: TaskId, worker: AccountId) -> Vec<RangeIndex>;
 
 		/// The worker. `None`: not registered.
 		fn worker(account: AccountId) -> Option<WorkerView<AccountId, Balance>>;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sp_core::H256;
 use sp_io::hashing::blake2_256;
 
-use crate::{RangeIndex, ResultDigest, Round, TaskId, MAX_RANGE_SIZE};
+use crate::{Accumulator, RangeIndex, ResultDigest, Round, TaskId, MAX_RANGE_SIZE};
 
 /// Domain tag of a work-chain block's hash.
 pub const BLOCK_DOMAIN: [u8; 16] = *b"dgcs/work/v1\0\0\0\0";
@@ -108,6 +108,72 @@ impl WorkBlock {
 		let leaves: alloc::vec::Vec<_> =
 			self.verdicts.iter().map(|verdict| (self.range, verdict)).collect();
 		crate::merkle_root(&leaves)
+	}
+
+	/// How many of its verdicts give a digest. The others give up.
+	pub fn agreed(&self) -> u32 {
+		let agreed = |verdict: &&Verdict| matches!(verdict.outcome, Outcome::Agreed(_));
+		self.verdicts.iter().filter(agreed).count() as u32
+	}
+}
+
+/// The end of a task's work chain, and what is still to be decided.
+#[derive(
+	Clone,
+	Debug,
+	Default,
+	PartialEq,
+	Eq,
+	Encode,
+	Decode,
+	DecodeWithMemTracking,
+	MaxEncodedLen,
+	TypeInfo,
+)]
+// Who reads metadata knows it as a type of the pallet that stores it.
+#[scale_info(replace_segment("dgcs_primitives", "pallet_verdicts"))]
+#[scale_info(replace_segment("chain", "types"))]
+pub struct Head {
+	/// How many blocks there are.
+	pub height: u32,
+	/// Hash of the last one, all zeros while there is none.
+	pub tip: H256,
+	/// Subtasks without a verdict.
+	pub open_subtasks: u32,
+	/// Over every block's verdicts root.
+	pub solution: Accumulator,
+	/// Over every block's receipts root.
+	pub receipts: Accumulator,
+	/// Subtasks with a digest.
+	pub agreed: u32,
+	/// Subtasks without a majority.
+	pub failed: u32,
+}
+
+impl Head {
+	/// Moves on to `block`, which is the next one.
+	pub fn push(&mut self, block: &WorkBlock) {
+		let agreed = block.agreed();
+		let failed = (block.verdicts.len() as u32).saturating_sub(agreed);
+		self.height = self.height.saturating_add(1);
+		self.tip = block.hash();
+		self.open_subtasks = block.open_subtasks;
+		self.solution.push(block.verdicts_root());
+		self.receipts.push(block.receipts_root);
+		self.agreed = self.agreed.saturating_add(agreed);
+		self.failed = self.failed.saturating_add(failed);
+	}
+
+	/// What the chain leaves behind when it ends here.
+	pub fn record(&self) -> ChainRecord {
+		ChainRecord {
+			height: self.height,
+			tip: self.tip,
+			solution_root: self.solution.root(),
+			receipts_root: self.receipts.root(),
+			agreed: self.agreed,
+			failed: self.failed,
+		}
 	}
 }
 

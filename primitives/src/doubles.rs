@@ -1,15 +1,17 @@
 //! Test doubles of the traits between pallets. Each keeps its state per thread, so that tests run
 //! side by side; `reset` starts a test afresh, and the functions beside the trait let a test set
-//! the scene and see what a pallet asked for.
+//! the scene and see what a pallet asked for. Beside them: [`task_spec`], for the tests of all crates.
 
 use std::{cell::RefCell, collections::BTreeMap, thread::LocalKey};
 
 use frame_support::dispatch::DispatchResult;
+use sp_core::H256;
 use sp_runtime::{DispatchError, Perbill};
 
 use crate::{
-	ChainRecord, Conduct, Escrow, Judge, Kinds, Offer, Payout, RangeIndex, RangeTerms, Refusal,
-	SeatError, Sums, TaskBook, TaskId, Workers,
+	ChainRecord, Conduct, ContentId, Escrow, Judge, Kinds, Offer, Payout, RangeIndex, RangeTerms,
+	Refusal, SeatError, Selection, SubtaskLimits, Sums, TaskBook, TaskId, TaskKind, TaskSpec,
+	Visibility, Workers,
 };
 
 type Account = u64;
@@ -27,6 +29,32 @@ thread_local! {
 	static RATINGS: RefCell<Vec<(Account, Conduct)>> = const { RefCell::new(Vec::new()) };
 	static VOTES: RefCell<BTreeMap<TaskId, Votes>> = const { RefCell::new(BTreeMap::new()) };
 	static BOOK: RefCell<Book> = const { RefCell::new(Book::new()) };
+}
+
+/// A task with this content, cut like that, which asks for as little as it may of everything else.
+pub fn task_spec(
+	manifest: ContentId,
+	input_root: H256,
+	subtasks: u32,
+	range_size: u32,
+) -> TaskSpec<Amount> {
+	TaskSpec {
+		kind: TaskKind::Compute,
+		manifest,
+		input_root,
+		subtasks,
+		range_size,
+		replicas: 3,
+		max_replicas: 5,
+		reward: 1,
+		limits: SubtaskLimits { time_ms: 1, memory_mib: 1, fuel: 1 },
+		queue_timeout: 1,
+		run_timeout: 1,
+		selection: Selection::Any,
+		payout: Payout::Pps,
+		visibility: Visibility::Private,
+		keep_solution: false,
+	}
 }
 
 /// Forgets everything.

@@ -10,13 +10,14 @@ mod chain;
 pub mod doubles;
 mod ids;
 mod price;
+pub mod range;
 mod task;
 mod traits;
 mod vote;
 
 pub use accumulator::{leaf_hash, merkle_root, Accumulator, JoinNodes};
 pub use chain::{
-	ChainRecord, Outcome, Receipt, Settlement, Sums, TaskEnd, Verdict, Verdicts, WorkBlock,
+	ChainRecord, Head, Outcome, Receipt, Settlement, Sums, TaskEnd, Verdict, Verdicts, WorkBlock,
 	BLOCK_DOMAIN,
 };
 pub use ids::{ContentCodec, ContentId, EncryptionKey, RangeIndex, ResultDigest, Round, TaskId};

@@ -59,31 +59,14 @@ impl<Balance: AtLeast32BitUnsigned + Copy> Price<Balance> {
 #[cfg(test)]
 mod tests {
 	use super::*;
-	use crate::{
-		ContentCodec, ContentId, Payout, Selection, SubtaskLimits, TaskKind, Visibility,
-		MAX_REPLICAS, MAX_SUBTASKS,
-	};
+	use crate::{doubles::task_spec, ContentCodec, ContentId, MAX_REPLICAS, MAX_SUBTASKS};
 	use proptest::prelude::*;
 	use sp_core::H256;
 
 	fn spec(subtasks: u32, replicas: u8, extra: u8, reward: u128) -> TaskSpec<u128> {
-		TaskSpec {
-			kind: TaskKind::Compute,
-			manifest: ContentId { codec: ContentCodec::Raw, digest: H256::zero() },
-			input_root: H256::zero(),
-			subtasks,
-			range_size: 64,
-			replicas,
-			max_replicas: replicas + extra,
-			reward,
-			limits: SubtaskLimits { time_ms: 1, memory_mib: 1, fuel: 1 },
-			queue_timeout: 1,
-			run_timeout: 1,
-			selection: Selection::Any,
-			payout: Payout::Pps,
-			visibility: Visibility::Private,
-			keep_solution: false,
-		}
+		let manifest = ContentId { codec: ContentCodec::Raw, digest: H256::zero() };
+		let spec = task_spec(manifest, H256::zero(), subtasks, 64);
+		TaskSpec { replicas, max_replicas: replicas + extra, reward, ..spec }
 	}
 
 	#[test]

@@ -337,26 +337,11 @@ pub struct Requirements {
 #[cfg(test)]
 mod tests {
 	use super::*;
-	use crate::ContentCodec;
+	use crate::{doubles::task_spec, ContentCodec};
 
 	fn spec() -> TaskSpec<u128> {
-		TaskSpec {
-			kind: TaskKind::Compute,
-			manifest: ContentId { codec: ContentCodec::Raw, digest: H256::zero() },
-			input_root: H256::zero(),
-			subtasks: 130,
-			range_size: 64,
-			replicas: 3,
-			max_replicas: 5,
-			reward: 1,
-			limits: SubtaskLimits { time_ms: 1, memory_mib: 1, fuel: 1 },
-			queue_timeout: 1,
-			run_timeout: 1,
-			selection: Selection::Any,
-			payout: Payout::Pps,
-			visibility: Visibility::Private,
-			keep_solution: false,
-		}
+		let manifest = ContentId { codec: ContentCodec::Raw, digest: H256::zero() };
+		task_spec(manifest, H256::zero(), 130, 64)
 	}
 
 	#[test]

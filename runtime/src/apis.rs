@@ -263,6 +263,14 @@ impl_runtime_apis! {
 			crate::views::task(task)
 		}
 
+		fn live_tasks(after: Option<TaskId>, limit: u32) -> Vec<TaskId> {
+			Tasks::live_tasks(after, limit)
+		}
+
+		fn changed_tasks() -> Vec<TaskId> {
+			crate::views::changed_tasks()
+		}
+
 		fn queue_position(task: TaskId) -> Option<QueuePosition> {
 			Tasks::queue_position(task)
 		}
@@ -273,6 +281,10 @@ impl_runtime_apis! {
 
 		fn range(task: TaskId, range: RangeIndex) -> Option<RangeView<AccountId>> {
 			Verdicts::range(task, range).map(|range| range.view())
+		}
+
+		fn leases(task: TaskId, worker: AccountId) -> Vec<RangeIndex> {
+			Verdicts::leases(task, &worker)
 		}
 
 		fn worker(account: AccountId) -> Option<WorkerView<AccountId, Balance>> {

@@ -1,11 +1,12 @@
 //! Views that no pallet can give alone, since they join what several know.
 
+use alloc::vec::Vec;
 use dgcs_primitives::{
 	api::{TaskInfo, TaskView},
 	TaskId,
 };
 
-use crate::{AccountId, Balance, Escrow, Tasks, Verdicts};
+use crate::{AccountId, Balance, Escrow, RuntimeEvent, System, Tasks, Verdicts};
 
 /// The task, live or settled.
 pub fn task(id: TaskId) -> Option<TaskInfo<AccountId, Balance>> {
@@ -27,4 +28,28 @@ pub fn task(id: TaskId) -> Option<TaskInfo<AccountId, Balance>> {
 		failed: head.failed,
 		height: head.height,
 	}))
+}
+
+/// The tasks whose state, money or work chain changed in this block, by their ids: its events name
+/// them, so that nothing has to be kept for it.
+pub fn changed_tasks() -> Vec<TaskId> {
+	use pallet_tasks::Event::{Cancelled, Funded, Settled, Started, Submitted};
+	use pallet_verdicts::Event::Decided;
+
+	let mut tasks: Vec<TaskId> = System::read_events_no_consensus()
+		.filter_map(|record| match record.event {
+			RuntimeEvent::Tasks(
+				Submitted { task, .. }
+				| Funded { task, .. }
+				| Started { task, .. }
+				| Cancelled { task, .. }
+				| Settled { task, .. },
+			)
+			| RuntimeEvent::Verdicts(Decided { task, .. }) => Some(task),
+			_ => None,
+		})
+		.collect();
+	tasks.sort();
+	tasks.dedup();
+	tasks
 }

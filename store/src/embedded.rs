@@ -32,6 +32,9 @@ const WIDTH: usize = 256;
 /// The most blocks that are fetched ahead for one call.
 const AHEAD: usize = 256;
 
+/// How many trees are pinned in one step, which waits for the disk once.
+const AT_ONCE: usize = 64;
+
 /// How often a pin is tried anew when some of its blocks went between fetching and pinning.
 const TRIES: usize = 3;
 
@@ -136,24 +139,35 @@ impl Embedded {
 		}
 	}
 
-	/// Fetches what is missing of a tree, and keeps all of it.
-	pub async fn pin(&self, root: &ContentId, len: u64) -> Result<()> {
+	/// Fetches what is missing of each tree, and keeps all of them.
+	pub async fn pin(&self, trees: &[(ContentId, u64)]) -> Result<()> {
 		let Parts { database, exchange, .. } = self.parts()?;
-		let root = *root;
-		for attempt in 1.. {
-			if on(&database, move |database| database.is_pinned(&root)).await? {
-				break;
-			}
-			let most = dag::most_blocks(len);
-			let visit = |id| visit(database.clone(), exchange.clone(), id);
-			let ids = walk(root, most, WIDTH, visit).await?;
-			let mut digests: Vec<Digest> = ids.iter().map(|id| id.digest.0).collect();
-			// One block can have two names.
-			digests.sort_unstable();
-			digests.dedup();
-			match on(&database, move |database| database.pin(&root, &digests)).await {
-				Err(Error::Missing(_)) if attempt < TRIES => {},
-				result => return result,
+		for trees in trees.chunks(AT_ONCE) {
+			for attempt in 1.. {
+				let mut found = Vec::new();
+				for (root, len) in trees.iter().copied() {
+					if on(&database, move |database| database.is_pinned(&root)).await? {
+						continue;
+					}
+					let most = dag::most_blocks(len);
+					let visit = |id| visit(database.clone(), exchange.clone(), id);
+					let ids = walk(root, most, WIDTH, visit).await?;
+					let mut digests: Vec<Digest> = ids.iter().map(|id| id.digest.0).collect();
+					// One block can have two names.
+					digests.sort_unstable();
+					digests.dedup();
+					found.push((root, digests));
+				}
+				if found.is_empty() {
+					break;
+				}
+				match on(&database, move |database| database.pin(&found)).await {
+					Err(Error::Missing(_)) if attempt < TRIES => {},
+					result => {
+						result?;
+						break;
+					},
+				}
 			}
 		}
 		Ok(())

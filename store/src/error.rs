@@ -33,7 +33,7 @@ pub enum Error {
 	#[error("blocks could not be brought to disk ({0}); check the disk, and start again")]
 	Broken(String),
 	/// All room is taken by blocks that must be kept.
-	#[error("the store is full: {used} of {capacity} bytes are taken by blocks that must be kept, and {needed} more are needed; give it more room, or end tasks that are no longer needed")]
+	#[error("the store is full: {used} of {capacity} bytes are taken by blocks that must be kept, and {needed} more are needed; give it more room (--store-capacity, or disk_gib of a worker), or end tasks that are no longer needed")]
 	Full {
 		/// Bytes on disk.
 		used: u64,

@@ -166,6 +166,28 @@ async fn a_pin_fetches_a_tree_and_unpin_gives_its_room_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn many_trees_are_pinned_as_one_by_one() {
+	let (one, two) = (Peer::new().await, Peer::new().await);
+	one.knows(&two).await;
+	let mut trees = Vec::new();
+	// More than are pinned in one step.
+	for seed in 0..100 {
+		let blob = put(&two.store, bytes(seed, 300_000)).await;
+		trees.push((blob.id, blob.len));
+	}
+	let missing = (raw(b"nothing"), 100);
+	let some = [&trees[..70], &[missing], &trees[70..]].concat();
+	let Err(Error::Missing(id)) = one.store.pin_all(&some).await else { panic!() };
+	assert_eq!(id, missing.0);
+	one.store.pin_all(&trees).await.expect("the other has them");
+	assert_eq!(one.store.usage().await.expect("can be read").pins, 100);
+	for (root, _) in trees {
+		assert!(one.store.unpin(&root).await.expect("is pinned"));
+	}
+	assert_eq!(one.store.usage().await.expect("can be read").used, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_restart_keeps_everything() {
 	let (one, two) = (Peer::new().await, Peer::new().await);
 	let content = bytes(4, 3_000_000);

@@ -184,7 +184,7 @@ describe('interface', () => {
 			['dgcs_workChain', [0, 0, 'all'], -32602, { parameter: 'limit' }],
 			['dgcs_range', [0], -32602, { parameter: 'range' }],
 			['dgcs_range', [999, 0], -32901],
-			['dgcs_range', [0, 4_294_967_295], -32919, { range: 4_294_967_295 }],
+			['dgcs_range', [0, 4_294_967_295], -32921, { range: 4_294_967_295 }],
 			['dgcs_held', [999], -32901, { task: 999 }],
 			['dgcs_held', [], -32602, { parameter: 'task' }],
 			['dgcs_keyShare', [999, 0, NO_ACCOUNT], -32904, { worker: NO_ACCOUNT }],

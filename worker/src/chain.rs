@@ -115,6 +115,8 @@ pub struct View {
 	pub refused: Option<Refusal>,
 	/// The queue.
 	pub queue: Queue,
+	/// Why none of the tasks that wait is for this worker. `None`: some are, or none waits.
+	pub unsuited: Option<Refusal>,
 	/// The places that were asked for and all that were leased to this worker since the last view,
 	/// each with this worker's seat, if it has one.
 	pub seats: BTreeMap<Place, Option<Seat>>,

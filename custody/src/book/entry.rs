@@ -3,50 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dgcs_content::Blob;
-use dgcs_primitives::{BlockNumber, TaskId};
-use serde::Serialize;
+use dgcs_primitives::BlockNumber;
 
 use super::{
 	item::{charge, Item, Lane, Promise, LEAST_CHARGE},
 	queue::Queue,
 };
 use crate::edges::{AccountId, Balance};
-
-/// What of a task is here, as `dgcs_held` shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Held {
-	/// The task.
-	pub task: TaskId,
-	/// Whether all of its content is here and every share that is sealed to this masternode opens:
-	/// when enough masternodes say so, the owner may go offline.
-	pub complete: bool,
-	/// Whether the manifest and all that it names beside the shards are here, and every share that is
-	/// sealed to this masternode opens.
-	pub manifest: bool,
-	/// Whether the program is here.
-	pub program: bool,
-	/// Shards that are here.
-	pub shards_held: u32,
-	/// Shards of the task, 0 as long as the manifest is not here.
-	pub shards: u32,
-	/// Masternodes' sealed key shares that are here.
-	pub key_shares_held: u32,
-	/// Masternodes that share the keys.
-	pub key_shares: u32,
-	/// Results that are here.
-	pub results_held: u32,
-	/// Results that verdicts have named so far.
-	pub results: u32,
-	/// Bytes that are here.
-	pub bytes: u64,
-	/// Whether nothing more will be fetched of something that is missing.
-	pub given_up: bool,
-	/// Why something is missing, the most important first; `null` if nothing failed.
-	pub reason: Option<String>,
-	/// Whether the task has ended, and only its results are kept.
-	pub ended: bool,
-}
 
 /// How much of a task is here.
 #[derive(Clone, Copy, Debug, Default)]

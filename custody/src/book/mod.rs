@@ -24,6 +24,7 @@ use std::{
 
 use dgcs_content::Blob;
 use dgcs_primitives::{api::TaskView, BlockNumber, ContentId, ResultDigest, TaskId};
+use dgcs_rpc::masternode::Held;
 use sp_core::H256;
 
 use crate::edges::{AccountId, Balance};
@@ -31,7 +32,6 @@ use entry::{Counts, Ended, Entry};
 use item::{charge, Lane};
 use queue::Queue;
 
-pub use entry::Held;
 pub use item::{Holding, Item, Job, Promise, MAX_KEYS, MAX_PRIVATE, MAX_PROGRAM};
 pub use limits::Limits;
 pub use queue::Failure;
@@ -89,14 +89,15 @@ impl Book {
 		}
 	}
 
-	/// Whether the manifest is here and was not yet learned from.
-	pub fn is_to_learn(&self, id: TaskId) -> bool {
-		self.tasks.get(&id).is_some_and(|entry| {
+	/// The tasks whose manifest is here and was not yet learned from.
+	pub fn to_learn(&self) -> Vec<TaskId> {
+		let to_learn = |entry: &Entry| {
 			entry.promise.is_none()
 				&& entry.ended.is_none()
 				&& entry.held.contains_key(&Item::Manifest)
 				&& !entry.queues[Lane::Essential as usize].given_up
-		})
+		};
+		self.tasks.iter().filter(|(_, entry)| to_learn(entry)).map(|(id, _)| *id).collect()
 	}
 
 	/// Notes what a task's manifest promises: it is to be fetched.
@@ -189,6 +190,11 @@ impl Book {
 			.collect();
 		over.into_iter().for_each(|id| self.forget(id));
 		self.admit(now);
+	}
+
+	/// Whether the book knows the task, and not that it has ended.
+	pub fn is_live(&self, id: TaskId) -> bool {
+		self.tasks.get(&id).is_some_and(|entry| entry.ended.is_none())
 	}
 
 	/// All live tasks that the book knows.

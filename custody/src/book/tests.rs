@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use dgcs_primitives::{
-	api::TaskState, ContentCodec, Payout, Selection, SubtaskLimits, TaskKind, TaskSpec, Visibility,
-};
+use dgcs_primitives::{api::TaskState, doubles::task_spec, ContentCodec};
 use proptest::prelude::*;
 
 fn blob(byte: u8, len: u64) -> Blob {
@@ -14,26 +12,9 @@ fn blob(byte: u8, len: u64) -> Blob {
 }
 
 fn view(owner: u8, paid: Balance) -> TaskView<AccountId, Balance> {
-	let spec = TaskSpec {
-		kind: TaskKind::Compute,
-		manifest: blob(owner, 0).id,
-		input_root: H256::zero(),
-		subtasks: 4,
-		range_size: 2,
-		replicas: 3,
-		max_replicas: 5,
-		reward: 1,
-		limits: SubtaskLimits { time_ms: 1, memory_mib: 1, fuel: 1 },
-		queue_timeout: 1,
-		run_timeout: 1,
-		selection: Selection::Any,
-		payout: Payout::Pps,
-		visibility: Visibility::Private,
-		keep_solution: false,
-	};
 	TaskView {
 		owner: AccountId::new([owner; 32]),
-		spec,
+		spec: task_spec(blob(owner, 0).id, H256::zero(), 4, 2),
 		state: TaskState::Queued,
 		due: 1,
 		reward: 1,
@@ -192,7 +173,7 @@ proptest! {
 			};
 			match op {
 				Op::Live(id, paid) => book.live(TaskId(id), &view(id as u8, paid.into()), now),
-				Op::Learn(id, shards) if book.is_to_learn(TaskId(id)) => {
+				Op::Learn(id, shards) if book.to_learn().contains(&TaskId(id)) => {
 					book.learn(TaskId(id), promise(shards), now);
 				},
 				Op::Learn(..) => {},

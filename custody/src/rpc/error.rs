@@ -5,7 +5,8 @@
 //! listed in the README.
 
 use dgcs_primitives::TaskId;
-use jsonrpsee::types::{error::INVALID_PARAMS_CODE, ErrorObject, ErrorObjectOwned};
+use dgcs_rpc::ParamError;
+use jsonrpsee::types::{ErrorObject, ErrorObjectOwned};
 use serde_json::{json, Value};
 
 use crate::{hand_over::OfferError, release::Refusal};
@@ -17,24 +18,9 @@ pub(crate) const OFFER_NOT_NOW: i32 = -32917;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RpcError {
-	/// A parameter that is needed was not sent.
-	#[error("parameter `{name}` is missing: expected {expected}")]
-	Missing {
-		/// The parameter.
-		name: String,
-		/// What it should be.
-		expected: &'static str,
-	},
-	/// A parameter is not what it should be.
-	#[error("parameter `{name}` is wrong: expected {expected}, got {}", shortened(.got))]
-	Wrong {
-		/// The parameter.
-		name: String,
-		/// What it should be.
-		expected: &'static str,
-		/// What was sent.
-		got: Value,
-	},
+	/// A parameter is missing or wrong.
+	#[error(transparent)]
+	Param(#[from] ParamError),
 	/// Bytes that are no offer.
 	#[error("parameter `offer` is wrong: expected a hand-over of protocol version 1 in SCALE")]
 	NoOffer,
@@ -68,9 +54,7 @@ impl RpcError {
 	/// The code, as the README lists it.
 	pub fn code(&self) -> i32 {
 		match self {
-			RpcError::Missing { .. } | RpcError::Wrong { .. } | RpcError::NoOffer => {
-				INVALID_PARAMS_CODE
-			},
+			RpcError::Param(_) | RpcError::NoOffer => ParamError::CODE,
 			RpcError::NothingHeld { .. } => -32901,
 			RpcError::NoMasternode => -32919,
 			RpcError::Disk(_) => -32918,
@@ -93,14 +77,8 @@ impl RpcError {
 
 	/// The details, as the README lists them.
 	fn data(&self) -> Option<Value> {
-		let got = |value: &Value| json!(shortened(value));
 		Some(match self {
-			RpcError::Missing { name, expected } => {
-				json!({ "parameter": name, "expected": expected, "got": null })
-			},
-			RpcError::Wrong { name, expected, got: value } => {
-				json!({ "parameter": name, "expected": expected, "got": got(value) })
-			},
+			RpcError::Param(error) => error.data(),
 			RpcError::NoOffer => json!({ "parameter": "offer", "expected": "an offer" }),
 			RpcError::NothingHeld { task } => json!({ "task": task }),
 			RpcError::KeyShare(refusal) => match refusal {
@@ -129,15 +107,5 @@ impl RpcError {
 impl From<RpcError> for ErrorObjectOwned {
 	fn from(error: RpcError) -> Self {
 		ErrorObject::owned(error.code(), error.to_string(), error.data())
-	}
-}
-
-/// A value as it was sent, cut short if somebody sent a novel.
-fn shortened(value: &Value) -> String {
-	const MOST: usize = 80;
-	let text = value.to_string();
-	match text.char_indices().nth(MOST) {
-		Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
-		None => text,
 	}
 }

@@ -5,7 +5,6 @@
 //! store do: they run on threads that may wait.
 
 mod error;
-mod params;
 
 use std::{
 	fmt,
@@ -14,39 +13,21 @@ use std::{
 
 use codec::{DecodeAll, Encode};
 use dgcs_primitives::{RangeIndex, TaskId};
+use dgcs_rpc::{
+	masternode::{Held, ReleasedShare, WorkChainPage},
+	optional, required, Param,
+};
 use jsonrpsee::proc_macros::rpc;
-use serde::{Deserialize, Serialize};
 use sp_core::Bytes;
 
 pub use error::RpcError;
 pub(crate) use error::OFFER_NOT_NOW;
-pub use params::{FromJson, Param};
 
 use crate::{
-	book::Held,
 	custody::Custody,
 	edges::{AccountId, Store},
 	hand_over::Offer,
 };
-use params::{optional, required};
-
-/// One share, as `dgcs_keyShare` gives it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeyShareJson {
-	/// The number of its holder in the manifest.
-	pub holder: u8,
-	/// The share, sealed to the worker: hexadecimal, after `0x`.
-	pub sealed: Bytes,
-}
-
-/// A part of a work chain, as `dgcs_keptWorkChain` gives it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WorkChainPageJson {
-	/// How many blocks are kept.
-	pub height: u32,
-	/// Some of them, in order: `Vec<WorkBlock>` in SCALE, hexadecimal after `0x`.
-	pub blocks: Bytes,
-}
 
 /// What masternodes keep for owners and workers.
 ///
@@ -68,8 +49,8 @@ pub trait CustodyApi {
 		task: Option<Param<TaskId>>,
 		position: Option<Param<u32>>,
 		worker: Option<Param<AccountId>>,
-		range: Option<Param<u32>>,
-	) -> Result<Vec<KeyShareJson>, RpcError>;
+		range: Option<Param<RangeIndex>>,
+	) -> Result<Vec<ReleasedShare>, RpcError>;
 
 	/// What of the task is here, and whether that is all.
 	#[method(name = "held", blocking)]
@@ -82,7 +63,7 @@ pub trait CustodyApi {
 		&self,
 		task: Option<Param<TaskId>>,
 		from: Option<Param<u32>>,
-	) -> Result<WorkChainPageJson, RpcError>;
+	) -> Result<WorkChainPage, RpcError>;
 
 	/// Takes the shares of a masternode that has left. `offer` is an [`Offer`] in SCALE, hexadecimal
 	/// after `0x`. `true`: they are held, now or since before.
@@ -125,17 +106,17 @@ impl CustodyApiServer for CustodyRpc {
 		task: Option<Param<TaskId>>,
 		position: Option<Param<u32>>,
 		worker: Option<Param<AccountId>>,
-		range: Option<Param<u32>>,
-	) -> Result<Vec<KeyShareJson>, RpcError> {
+		range: Option<Param<RangeIndex>>,
+	) -> Result<Vec<ReleasedShare>, RpcError> {
 		let task = required("task", task)?;
 		let position = required("position", position)?;
 		let worker = required("worker", worker)?;
-		let range = optional("range", range)?.map(RangeIndex);
+		let range = optional("range", range)?;
 		let shares = self.custody()?.key_share(task, position, &worker, range)?;
-		let json = shares
+		let shares = shares
 			.into_iter()
-			.map(|share| KeyShareJson { holder: share.holder, sealed: Bytes(share.sealed) });
-		Ok(json.collect())
+			.map(|share| ReleasedShare { holder: share.holder, sealed: share.sealed });
+		Ok(shares.collect())
 	}
 
 	fn held(&self, task: Option<Param<TaskId>>) -> Result<Held, RpcError> {
@@ -147,12 +128,12 @@ impl CustodyApiServer for CustodyRpc {
 		&self,
 		task: Option<Param<TaskId>>,
 		from: Option<Param<u32>>,
-	) -> Result<WorkChainPageJson, RpcError> {
+	) -> Result<WorkChainPage, RpcError> {
 		let task = required("task", task)?;
 		let from = optional("from", from)?.unwrap_or_default();
 		let page = self.custody()?.work_chain(task, from).map_err(RpcError::Disk)?;
 		let (height, blocks) = page.ok_or(RpcError::NothingHeld { task })?;
-		Ok(WorkChainPageJson { height, blocks: Bytes(blocks.encode()) })
+		Ok(WorkChainPage { height, blocks: blocks.encode() })
 	}
 
 	fn hand_over(&self, offer: Option<Param<Bytes>>) -> Result<bool, RpcError> {

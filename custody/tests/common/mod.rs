@@ -18,7 +18,8 @@ use dgcs_content::{
 	get_blob,
 	keys::{seal_release, HolderShares},
 	put_blob, seal_result, Blob, BlockSink, BlockSource, Cut, Directory, EncryptionSecret, Ending,
-	Input, Join, Masternode, OwnerSecret, Plan, Prepared, Scope, TaskNonce, DEFAULT_SHARD_SIZE,
+	Input, Join, Manifest, Masternode, OwnerSecret, Plan, Prepared, Scope, TaskNonce,
+	DEFAULT_SHARD_SIZE,
 };
 use dgcs_custody::{
 	AccountId, Balance, Block, Chain, ChainError, Custody, Limits, Offer, Parts, PeerError, Peers,
@@ -26,9 +27,9 @@ use dgcs_custody::{
 };
 use dgcs_primitives::{
 	api::{MasternodeView, TaskInfo, TaskState, TaskView},
-	ChainRecord, ContentId, EncryptionKey, Outcome, Payout, RangeIndex, ResultDigest, Round,
-	Selection, Settlement, SubtaskLimits, Sums, TaskEnd, TaskId, TaskKind, TaskSpec, Verdict,
-	Visibility, WorkBlock,
+	doubles::task_spec,
+	ChainRecord, ContentId, EncryptionKey, Outcome, RangeIndex, ResultDigest, Round, Settlement,
+	Sums, TaskEnd, TaskId, Verdict, WorkBlock,
 };
 use sp_core::H256;
 use tempfile::TempDir;
@@ -44,9 +45,11 @@ pub fn account(byte: u8) -> AccountId {
 pub struct TestChain {
 	state: Mutex<State>,
 	/// The state of each block that changed something.
-	past: Mutex<BTreeMap<u32, State>>,
+	past: Mutex<BTreeMap<u32, Arc<State>>>,
 	/// State reads, to see what a request costs.
 	pub reads: AtomicU64,
+	/// The blocks whose state is gone.
+	pub pruned: Mutex<BTreeSet<u32>>,
 }
 
 #[derive(Clone, Default)]
@@ -64,15 +67,21 @@ impl TestChain {
 		let mut state = self.state.lock().expect("no test panics while it holds this");
 		change(&mut state);
 		state.number += 1;
-		self.past.lock().expect("not poisoned").insert(state.number, state.clone());
+		self.past.lock().expect("not poisoned").insert(state.number, Arc::new(state.clone()));
 	}
 
 	fn read<T>(&self, at: H256, read: impl FnOnce(&State) -> T) -> Result<T, ChainError> {
 		self.reads.fetch_add(1, Ordering::Relaxed);
+		if self.pruned.lock().expect("not poisoned").contains(&(at.to_low_u64_be() as u32)) {
+			return Err(ChainError("the state is gone".into()));
+		}
+		Ok(read(&self.state_at(at)))
+	}
+
+	fn state_at(&self, at: H256) -> Arc<State> {
 		let past = self.past.lock().expect("not poisoned");
 		let then = past.range(..=at.to_low_u64_be() as u32).next_back();
-		let start = State::default();
-		Ok(read(then.map_or(&start, |(_, state)| state)))
+		then.map(|(_, state)| state.clone()).unwrap_or_default()
 	}
 }
 
@@ -92,6 +101,17 @@ impl Chain for TestChain {
 				matches!(info, TaskInfo::Live(_)).then_some(*id)
 			};
 			state.tasks.iter().filter_map(live).collect()
+		})
+	}
+
+	fn changed_tasks(&self, at: H256) -> Result<Vec<TaskId>, ChainError> {
+		let before = self.state_at(H256::from_low_u64_be(at.to_low_u64_be().saturating_sub(1)));
+		self.read(at, |state| {
+			let ids: BTreeSet<TaskId> =
+				state.tasks.keys().chain(before.tasks.keys()).copied().collect();
+			let of =
+				|state: &State, id| (state.tasks.get(id).cloned(), state.work.get(id).cloned());
+			ids.into_iter().filter(|id| of(state, id) != of(&before, id)).collect()
 		})
 	}
 
@@ -530,32 +550,16 @@ pub fn catch_up(world: &World) {
 
 pub fn view(prepared: &Prepared, paid: Balance) -> TaskView<AccountId, Balance> {
 	let manifest = &prepared.manifest;
-	let spec = TaskSpec {
-		kind: TaskKind::Compute,
-		manifest: prepared.id,
-		input_root: manifest.input_root(),
-		subtasks: manifest.subtasks,
-		range_size: manifest.range_size,
-		replicas: 3,
-		max_replicas: 5,
-		reward: 1,
-		limits: SubtaskLimits { time_ms: 1, memory_mib: 1, fuel: 1 },
-		queue_timeout: 1,
-		run_timeout: 1,
-		selection: Selection::Any,
-		payout: Payout::Pps,
-		visibility: Visibility::Private,
-		keep_solution: false,
-	};
+	let Manifest { subtasks, range_size, .. } = *manifest;
 	TaskView {
 		owner: AccountId::new(OWNER),
-		spec,
+		spec: task_spec(prepared.id, manifest.input_root(), subtasks, range_size),
 		state: TaskState::Queued,
 		due: 1,
 		reward: 1,
 		held: paid,
 		begun_ranges: 0,
-		open_subtasks: manifest.subtasks,
+		open_subtasks: subtasks,
 		agreed: 0,
 		failed: 0,
 		height: 0,

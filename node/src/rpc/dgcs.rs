@@ -9,6 +9,7 @@ use dgcs_primitives::{
 	api::{DgcsApi as DgcsRuntimeApi, EstimateError, TaskInfo, MAX_BLOCKS_PER_CALL},
 	RangeIndex, TaskId, TaskSpec,
 };
+use dgcs_rpc::{optional, required, Param};
 use dgcs_runtime::{AccountId, Balance};
 use jsonrpsee::proc_macros::rpc;
 use sp_api::{ApiError, ProvideRuntimeApi};
@@ -16,8 +17,7 @@ use sp_blockchain::HeaderBackend;
 
 use super::{
 	error::RpcError,
-	params::{optional, required, Param},
-	spec,
+	refusal::refusal,
 	views::{
 		MasternodeJson, PriceJson, QueuePositionJson, RangeJson, TaskJson, WorkBlockJson,
 		WorkChainJson, WorkerJson,
@@ -233,7 +233,7 @@ where
 			self.client.runtime_api().estimate(at, spec.clone()).map_err(failed("estimate", at))?;
 		match price {
 			Ok(price) => Ok(price.into()),
-			Err(EstimateError::Invalid(error)) => Err(spec::refusal(error, &spec)),
+			Err(EstimateError::Invalid(error)) => Err(refusal(error, &spec)),
 			Err(EstimateError::Overflow) => Err(RpcError::PriceTooHigh),
 		}
 	}

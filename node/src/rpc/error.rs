@@ -5,8 +5,9 @@
 //! Both are listed in the README.
 
 use dgcs_primitives::{RangeIndex, TaskId};
+use dgcs_rpc::{shortened, ParamError};
 use dgcs_runtime::AccountId;
-use jsonrpsee::types::{error::INVALID_PARAMS_CODE, ErrorObject, ErrorObjectOwned};
+use jsonrpsee::types::{ErrorObject, ErrorObjectOwned};
 use serde_json::{json, Value};
 use sp_api::ApiError;
 
@@ -16,24 +17,9 @@ use crate::service::BlockHash;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RpcError {
-	/// A parameter that is needed was not sent.
-	#[error("parameter `{name}` is missing: expected {expected}")]
-	Missing {
-		/// The parameter.
-		name: String,
-		/// What it should be.
-		expected: &'static str,
-	},
-	/// A parameter is not what it should be.
-	#[error("parameter `{name}` is wrong: expected {expected}, got {}", shortened(.got))]
-	Wrong {
-		/// The parameter.
-		name: String,
-		/// What it should be.
-		expected: &'static str,
-		/// What was sent.
-		got: Value,
-	},
+	/// A parameter is missing or wrong.
+	#[error(transparent)]
+	Param(#[from] ParamError),
 	/// No task has this id.
 	#[error(
 		"there is no task {task} at block {at:?}: it was not submitted yet, or it has ended and \
@@ -159,7 +145,7 @@ impl RpcError {
 	/// The code, as the README lists it.
 	pub fn code(&self) -> i32 {
 		match self {
-			RpcError::Missing { .. } | RpcError::Wrong { .. } => INVALID_PARAMS_CODE,
+			RpcError::Param(_) => ParamError::CODE,
 			RpcError::UnknownTask { .. } => -32901,
 			RpcError::TaskEnded { .. } => -32902,
 			RpcError::BeyondTip { .. } => -32903,
@@ -169,19 +155,14 @@ impl RpcError {
 			RpcError::InvalidSpec { .. } => -32907,
 			RpcError::PriceTooHigh => -32908,
 			RpcError::Runtime { .. } => -32909,
-			RpcError::UnknownRange { .. } => -32919,
+			RpcError::UnknownRange { .. } => -32921,
 		}
 	}
 
 	/// The details, as the README lists it.
 	fn data(&self) -> Option<Value> {
 		Some(match self {
-			RpcError::Missing { name, expected } => {
-				json!({ "parameter": name, "expected": expected, "got": null })
-			},
-			RpcError::Wrong { name, expected, got } => {
-				json!({ "parameter": name, "expected": expected, "got": shortened(got) })
-			},
+			RpcError::Param(error) => error.data(),
 			RpcError::UnknownTask { task, at } => json!({ "task": task, "at": at }),
 			RpcError::TaskEnded { task, ended_at } => json!({ "task": task, "endedAt": ended_at }),
 			RpcError::BeyondTip { task, from, height } => {
@@ -204,15 +185,5 @@ impl RpcError {
 impl From<RpcError> for ErrorObjectOwned {
 	fn from(error: RpcError) -> Self {
 		ErrorObject::owned(error.code(), error.to_string(), error.data())
-	}
-}
-
-/// A value as it was sent, cut short if somebody sent a novel.
-fn shortened(value: &Value) -> String {
-	const MOST: usize = 80;
-	let text = value.to_string();
-	match text.char_indices().nth(MOST) {
-		Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
-		None => text,
 	}
 }

@@ -7,13 +7,12 @@
 //! | `dgcs` | `dgcs_*`: tasks, queue, ranges, work chains, workers, masternodes, estimates |
 //! | of `dgcs-custody` | `dgcs_*` of a masternode: where its store is, what it holds, key shares |
 //!
-//! What `dgcs_*` takes is read in `params` and `spec`, what it returns is laid out in `views`, and
-//! what can go wrong is in `error`.
+//! What `dgcs_*` takes is read by `dgcs-rpc`, what it returns is laid out in `views`, and what can go
+//! wrong is in `error` and `refusal`.
 
 mod dgcs;
 mod error;
-mod params;
-mod spec;
+mod refusal;
 #[cfg(test)]
 mod tests;
 mod views;

@@ -10,6 +10,7 @@ use dgcs_primitives::{
 	ChainRecord, EncryptionKey, Kinds, Outcome, Price, RangeIndex, ResultDigest, Round, Settlement,
 	Sums, TaskEnd, TaskId, TaskKind, TaskSpec, Verdict, WorkBlock,
 };
+use dgcs_rpc::FromJson;
 use dgcs_runtime::{AccountId, Balance};
 use jsonrpsee::RpcModule;
 use serde_json::{json, Value};
@@ -21,10 +22,7 @@ use sp_runtime::{
 	Perbill, Permill,
 };
 
-use super::{
-	dgcs::{Dgcs, DgcsApiServer},
-	params::FromJson,
-};
+use super::dgcs::{Dgcs, DgcsApiServer};
 use crate::service::{Block, BlockHash};
 
 /// A task that runs.
@@ -330,7 +328,7 @@ fn range_must_be_one_of_a_live_task() {
 	assert_eq!(error("dgcs_range", json!([404, 0])).0, -32901);
 	assert_eq!(error("dgcs_range", json!([2, 0])).0, -32902);
 	let (code, message, data) = error("dgcs_range", json!([1, 100]));
-	assert_eq!(code, -32919);
+	assert_eq!(code, -32921);
 	assert!(message.contains("99 at the most"), "{message}");
 	assert_eq!(data, json!({ "task": 1, "range": 100, "ranges": 100 }));
 	assert_eq!(error("dgcs_range", json!([1])).0, -32602);

@@ -10,21 +10,10 @@ use dgcs_primitives::{
 	ChainRecord, EncryptionKey, Kinds, Outcome, Price, RangeIndex, ResultDigest, Round, Settlement,
 	TaskEnd, TaskId, TaskKind, TaskSpec, WorkBlock,
 };
+use dgcs_rpc::{Digits, SpecJson};
 use dgcs_runtime::{AccountId, Balance};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use sp_core::H256;
-
-use super::spec::SpecJson;
-
-/// A number as a string of digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Digits<T>(pub T);
-
-impl<T: ToString> Serialize for Digits<T> {
-	fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-		serializer.serialize_str(&self.0.to_string())
-	}
-}
 
 type Amount = Digits<Balance>;
 

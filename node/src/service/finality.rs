@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use sc_consensus_grandpa::{
-	run_grandpa_voter, Config, GrandpaParams, LinkHalf, SharedVoterState, VotingRulesBuilder,
+	run_grandpa_voter, Config, GrandpaParams, LinkHalf, SharedVoterState,
+	ThreeQuartersOfTheUnfinalizedChain, VotingRulesBuilder,
 };
 use sc_network::{service::traits::NetworkService, NotificationService, ProtocolName};
 use sc_network_sync::SyncingService;
@@ -67,7 +68,9 @@ impl Finality {
 			network: self.network,
 			sync: self.sync,
 			notification_service: self.notifications,
-			voting_rule: VotingRulesBuilder::default().build(),
+			// Up to the best block, where the SDK's default stays two blocks behind it: a lease and a
+			// reveal each wait until they are final. On a fork the voters meet at the common ancestor.
+			voting_rule: VotingRulesBuilder::new().add(ThreeQuartersOfTheUnfinalizedChain).build(),
 			prometheus_registry: self.metrics,
 			shared_voter_state: self.voter_state,
 			telemetry: self.telemetry,

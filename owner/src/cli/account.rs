@@ -11,13 +11,13 @@ use super::{
 };
 use crate::money::show;
 
-pub(super) async fn run(command: AccountCommand, output: &Output) -> Result<()> {
+pub(super) async fn run(command: &AccountCommand, output: &Output) -> Result<()> {
 	match command {
-		AccountCommand::New(args) => new(&args, output),
-		AccountCommand::Import(args) => import(&args, output),
-		AccountCommand::List(args) => list(&args, output),
-		AccountCommand::Show(args) => show_account(&args, output).await,
-		AccountCommand::Export(args) => export(&args, output),
+		AccountCommand::New(args) => new(args, output),
+		AccountCommand::Import(args) => import(args, output),
+		AccountCommand::List(args) => list(args, output),
+		AccountCommand::Show(args) => show_account(args, output).await,
+		AccountCommand::Export(args) => export(args, output),
 	}
 }
 
@@ -99,7 +99,7 @@ fn list(args: &AccountListArgs, output: &Output) -> Result<()> {
 async fn show_account(args: &AccountShowArgs, output: &Output) -> Result<()> {
 	let id = Folders::of(&args.common)?.keystore().get(&args.name)?.account()?;
 	let funds = match args.money {
-		true => Some(connect(&args.chain).await?.at_best().await?.funds(&id).await?),
+		true => Some(connect(&args.chain, output).await?.at_best().await?.funds(&id).await?),
 		false => None,
 	};
 	let key = format!("0x{}", hex::encode(id.as_ref() as &[u8]));

@@ -25,6 +25,9 @@ number in DGCS_SUBTASK and how many there are in DGCS_SUBTASKS. Ctrl-C at any ti
 /// Tasks: what strangers' machines compute for you.
 #[derive(Debug, Subcommand)]
 pub enum TaskCommand {
+	/// Compute a task on this machine, to see what it does and takes: needs no network and costs nothing
+	#[command(after_help = EXIT_CODES)]
+	Try(Box<TryArgs>),
 	/// Have a program computed on an input: prepare, submit, watch and fetch in one
 	#[command(after_long_help = RUN_HELP, after_help = EXIT_CODES)]
 	Run(Box<RunArgs>),
@@ -45,7 +48,8 @@ pub enum TaskCommand {
 	/// Fetch the results of a task that has ended
 	#[command(after_help = EXIT_CODES)]
 	Fetch(FetchArgs),
-	/// End a task: what was not begun comes back as money
+	/// End a task: what was not begun comes back as money. One that was never submitted is forgotten, with
+	/// its content
 	#[command(after_help = EXIT_CODES)]
 	Cancel(CancelArgs),
 	/// Say what a task would cost, and sign nothing
@@ -131,6 +135,10 @@ pub struct StoreArgs {
 	/// Where the store listens for other peers
 	#[arg(long, value_name = "MULTIADDR", default_value = "/ip4/0.0.0.0/tcp/0")]
 	pub listen: String,
+
+	/// How much of the disk the store may take, as 500M or 64G
+	#[arg(long, value_name = "SIZE", value_parser = size, default_value = "64G")]
+	pub store_capacity: u64,
 }
 
 /// How results are joined, as an argument.
@@ -347,6 +355,23 @@ impl WishArgs {
 	}
 }
 
+/// `dgcs task try`.
+#[derive(Debug, Args)]
+pub struct TryArgs {
+	/// What would be computed.
+	#[command(flatten)]
+	pub wish: WishArgs,
+	/// Compute this subtask alone, counted from 0
+	#[arg(long, value_name = "N")]
+	pub subtask: Option<u32>,
+	/// The folder for the solution, which must be empty or not exist [default: it is not kept]
+	#[arg(long, value_name = "FOLDER")]
+	pub out: Option<PathBuf>,
+	/// The rest.
+	#[command(flatten)]
+	pub common: Common,
+}
+
 /// `dgcs task run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
@@ -493,7 +518,7 @@ pub struct FetchArgs {
 /// `dgcs task cancel`.
 #[derive(Debug, Args)]
 pub struct CancelArgs {
-	/// The task's number
+	/// The task's number, or the name of one that was never submitted
 	#[arg(value_name = "TASK")]
 	pub task: String,
 	/// Sign without asking
@@ -505,6 +530,9 @@ pub struct CancelArgs {
 	/// Which chain.
 	#[command(flatten)]
 	pub chain: ChainArgs,
+	/// Where blocks are.
+	#[command(flatten)]
+	pub store: StoreArgs,
 	/// The rest.
 	#[command(flatten)]
 	pub common: Common,
@@ -698,6 +726,7 @@ mod tests {
 			"--count 1 --env =1",
 			"--count 1 --genesis 0x12",
 			"--count 1 --output xml",
+			"--count 1 --store-capacity 0",
 		] {
 			assert!(wish(line).is_err(), "{line}");
 		}
@@ -711,13 +740,16 @@ mod tests {
 	#[test]
 	fn the_other_commands_parse() {
 		for line in [
+			"task try p.wasm --input i --split lines --subtask 3 --out o",
 			"task prepare p.wasm --count 3 --account //Bob",
 			"task submit 0a1b2c3d --yes --password-file p",
 			"task list --output json",
 			"task show 7 --all --chain ws://one:1,ws://two:2",
 			"task watch 7 --kubo http://127.0.0.1:5001",
+			"task fetch 7 --out o --store-capacity 500M",
 			"task fetch 7 --out o -y",
 			"task cancel 7 --yes",
+			"task cancel 0a1b2c3d --kubo http://127.0.0.1:5001",
 			"task estimate p.wasm --input i --split lines:100",
 			"account new me --password-file p",
 			"account import me --file f",

@@ -3,6 +3,7 @@
 use std::{
 	io::{BufRead, IsTerminal},
 	path::{Path, PathBuf},
+	time::Duration,
 };
 
 use dgcs_client::{Account, AccountFile, Chain, Keystore, Options};
@@ -52,10 +53,23 @@ impl Folders {
 	}
 }
 
+/// After how long it is said that no node answers yet. It is tried for longer.
+const QUIET: Duration = Duration::from_secs(3);
+
 /// Connects to the chain.
-pub(super) async fn connect(args: &ChainArgs) -> Result<Chain> {
+pub(super) async fn connect(args: &ChainArgs, output: &Output) -> Result<Chain> {
 	let options = Options { genesis: args.genesis, ..Options::default() };
-	Ok(Chain::connect(args.chain.clone(), options).await?)
+	let patience = options.patience;
+	let connecting = Chain::connect(args.chain.clone(), options);
+	tokio::pin!(connecting);
+	if let Ok(connected) = tokio::time::timeout(QUIET, &mut connecting).await {
+		return Ok(connected?);
+	}
+	output.warn(&format!(
+		"no answer yet from {}: trying for {patience:?}. Check that a node runs there (--chain)",
+		args.chain.join(", ")
+	));
+	Ok(connecting.await?)
 }
 
 /// Opens the store.
@@ -68,7 +82,8 @@ pub(super) async fn open_store(args: &StoreArgs, folders: &Folders) -> Result<St
 			})?;
 			let dir = folders.blocks();
 			std::fs::create_dir_all(&dir).map_err(at(&dir))?;
-			Config::Embedded(Embedded { listen: vec![listen], ..Embedded::new(dir) })
+			let capacity = args.store_capacity;
+			Config::Embedded(Embedded { listen: vec![listen], capacity, ..Embedded::new(dir) })
 		},
 	};
 	Ok(Store::open(&config).await?)
@@ -174,7 +189,7 @@ pub(super) fn new_password(file: Option<&Path>) -> Result<String> {
 }
 
 /// Asks for a yes. Where nobody can answer it must be given before.
-pub(super) fn confirm(question: &str, yes: bool, output: &Output) -> Result<()> {
+pub(super) async fn confirm(question: &str, yes: bool, output: &Output) -> Result<()> {
 	if yes {
 		return Ok(());
 	}
@@ -186,12 +201,24 @@ pub(super) fn confirm(question: &str, yes: bool, output: &Output) -> Result<()> 
 	}
 	output.clear();
 	eprint!("{question} [y/N] ");
-	let mut answer = String::new();
-	let read = std::io::stdin().read_line(&mut answer);
-	match (read, answer.trim()) {
-		(Ok(_), "y" | "Y" | "yes") => Ok(()),
+	match typed().await.as_deref().map(str::trim) {
+		Some("y" | "Y" | "yes") => Ok(()),
 		_ => Err(CommandError::Declined),
 	}
+}
+
+/// A line that somebody types. On a thread of its own, which nobody waits for: Ctrl-C ends the command.
+async fn typed() -> Option<String> {
+	let (sender, line) = tokio::sync::oneshot::channel();
+	let read = move || {
+		let mut text = String::new();
+		if std::io::stdin().read_line(&mut text).is_ok() {
+			// Nobody listens after Ctrl-C.
+			let _ = sender.send(text);
+		}
+	};
+	std::thread::Builder::new().spawn(read).ok()?;
+	line.await.ok()
 }
 
 /// A secret: asked for without showing it, or a line of standard input.
@@ -279,11 +306,11 @@ mod tests {
 		assert!(new_password(Some(&folder.path().join("none"))).is_err());
 	}
 
-	#[test]
-	fn nobody_confirms_for_a_script() {
+	#[tokio::test]
+	async fn nobody_confirms_for_a_script() {
 		let output = Output::new(Format::Json);
-		assert!(confirm("Sign?", true, &output).is_ok());
-		let error = confirm("Sign?", false, &output).expect_err("nobody is there");
+		assert!(confirm("Sign?", true, &output).await.is_ok());
+		let error = confirm("Sign?", false, &output).await.expect_err("nobody is there");
 		assert!(error.to_string().contains("--yes"), "{error}");
 	}
 }

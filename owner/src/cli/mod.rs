@@ -3,6 +3,7 @@
 
 mod account;
 mod args;
+mod attempt;
 mod context;
 mod exit;
 mod output;
@@ -21,13 +22,14 @@ const GRACE: Duration = Duration::from_secs(10);
 
 impl TaskCommand {
 	/// Does what was typed, to its end or to Ctrl-C. Says everything itself, errors as well.
-	pub fn run(self) -> Exit {
+	pub fn run(&self) -> Exit {
 		let output = Output::new(self.common().output);
 		drive(&output, task::run(self, &output))
 	}
 
 	fn common(&self) -> &Common {
 		match self {
+			TaskCommand::Try(args) => &args.common,
 			TaskCommand::Run(args) => &args.common,
 			TaskCommand::Prepare(args) => &args.common,
 			TaskCommand::Submit(args) => &args.common,
@@ -43,7 +45,7 @@ impl TaskCommand {
 
 impl AccountCommand {
 	/// Does what was typed. Says everything itself, errors as well.
-	pub fn run(self) -> Exit {
+	pub fn run(&self) -> Exit {
 		let output = Output::new(self.common().output);
 		drive(&output, async { account::run(self, &output).await.map(|()| Exit::Done) })
 	}
@@ -70,6 +72,8 @@ fn drive(output: &Output, command: impl Future<Output = exit::Result<Exit>>) -> 
 	};
 	let result = runtime.block_on(async {
 		tokio::select! {
+			// In this order a password is asked for before Ctrl-C is caught, and ends that as everywhere.
+			biased;
 			result = command => result,
 			_ = tokio::signal::ctrl_c() => Err(CommandError::Interrupted),
 		}

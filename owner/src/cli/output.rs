@@ -219,9 +219,11 @@ fn line(progress: &Progress) -> String {
 			format!("{complete} of {needed} masternodes hold the task{}", lacks(masternodes))
 		},
 		Progress::Held => "Enough masternodes hold the task: you may go offline".into(),
-		Progress::Queued { position } => match position {
-			Some(position) => format!("In the queue, at most {} tasks ahead", position.ahead),
-			None => "In the queue".into(),
+		Progress::Queued { position, due } => {
+			let ahead = position.map_or(String::new(), |position| {
+				format!(", at most {} tasks ahead", position.ahead)
+			});
+			format!("In the queue{ahead}; given up in block #{due} if no worker takes it before")
 		},
 		Progress::Running { open, failed, begun, held, .. } => {
 			let failed = if *failed > 0 { format!(", {failed} failed") } else { String::new() };
@@ -243,10 +245,12 @@ fn lacks(masternodes: &[(AccountId, Result<Held, String>)]) -> String {
 	let described = lacking.map(|(account, held)| {
 		let account = render::short(account);
 		match held {
-			Ok(Held { shards_held, shards, .. }) => {
-				format!("{account} {shards_held}/{shards} shards")
+			Ok(Held { shards_held, shards, reason, .. }) => {
+				let reason =
+					reason.as_ref().map_or(String::new(), |why| format!(": {}", plain(why)));
+				format!("{account} {shards_held}/{shards} shards{reason}")
 			},
-			Err(reason) => format!("{account}: {reason}"),
+			Err(reason) => format!("{account}: {}", plain(reason)),
 		}
 	});
 	let described: Vec<_> = described.take(4).collect();
@@ -255,6 +259,11 @@ fn lacks(masternodes: &[(AccountId, Result<Held, String>)]) -> String {
 	} else {
 		format!(" ({})", described.join("; "))
 	}
+}
+
+/// What a stranger's machine says, on one line and not too long.
+fn plain(text: &str) -> String {
+	text.chars().filter(|letter| !letter.is_control()).take(200).collect()
 }
 
 /// What happened, for scripts. Every few megabytes that were read are nothing to tell.
@@ -275,7 +284,8 @@ fn object(progress: &Progress) -> Option<Value> {
 			let row = |(account, held): &(AccountId, Result<Held, String>)| match held {
 				Ok(held) => json!({
 					"account": account, "complete": held.complete, "manifest": held.manifest,
-					"shardsHeld": held.shards_held, "shards": held.shards,
+					"shardsHeld": held.shards_held, "shards": held.shards, "givenUp": held.given_up,
+					"reason": held.reason,
 				}),
 				Err(reason) => json!({"account": account, "error": reason}),
 			};
@@ -283,9 +293,9 @@ fn object(progress: &Progress) -> Option<Value> {
 			json!({"event": "holding", "needed": needed, "masternodes": rows})
 		},
 		Progress::Held => json!({"event": "held"}),
-		Progress::Queued { position } => {
-			json!({"event": "queued", "ahead": position.map(|position| position.ahead)})
-		},
+		Progress::Queued { position, due } => json!({
+			"event": "queued", "ahead": position.map(|position| position.ahead), "due": due,
+		}),
 		Progress::Running { open, agreed, failed, begun, held } => json!({
 			"event": "running", "open": open, "agreed": agreed, "failed": failed,
 			"begunRanges": begun, "held": money(held),
@@ -312,16 +322,19 @@ mod tests {
 	#[test]
 	fn it_is_said_what_masternodes_lack() {
 		let account = |n| AccountId::new([n; 32]);
-		let all = Held { complete: true, manifest: true, shards_held: 2, shards: 2 };
+		let complete = true;
+		let all = Held { complete, manifest: true, shards_held: 2, shards: 2, ..Held::default() };
+		let reason = Some("no\nroom".into());
+		let part = Held { complete: false, shards_held: 1, reason, ..all.clone() };
 		let masternodes = vec![
 			(account(1), Ok(all)),
-			(account(2), Ok(Held { complete: false, shards_held: 1, ..all })),
+			(account(2), Ok(part)),
 			(account(3), Err("no node answers".into())),
 		];
 		let holding = Progress::Holding { masternodes, needed: 3 };
 		let text = line(&holding);
 		assert!(text.starts_with("1 of 3 masternodes hold the task ("), "{text}");
-		assert!(text.contains("1/2 shards") && text.contains("no node answers"), "{text}");
+		assert!(text.contains("1/2 shards: noroom") && text.contains("no node answers"), "{text}");
 		let object = object(&holding).expect("it is told");
 		assert_eq!(object["masternodes"][1]["shardsHeld"], 1);
 		assert_eq!(object["masternodes"][2]["error"], "no node answers");

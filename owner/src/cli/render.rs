@@ -81,6 +81,12 @@ pub(super) fn settlement(settlement: &Settlement<AccountId, Balance>) -> Value {
 	})
 }
 
+/// Subtasks without a result, or with one of a program that failed, for scripts.
+pub(super) fn gap_objects(gaps: &[(u32, String)]) -> Vec<Value> {
+	let object = |(subtask, reason): &(u32, String)| json!({"subtask": subtask, "reason": reason});
+	gaps.iter().map(object).collect()
+}
+
 /// What a solution lacks: neighbours with the same reason on one line, and no more than twenty lines.
 pub(super) fn gaps(gaps: &[(u32, String)]) -> String {
 	const MOST: usize = 20;
@@ -145,6 +151,8 @@ pub(super) fn quote_object(quote: &Quote, merge: Option<&Quote>, bytes: u64) -> 
 		"merge": merge.map(|merge| merge.needed().to_string()),
 		"total": total.to_string(),
 		"spendable": quote.funds.spendable.to_string(),
+		"replicas": quote.spec.replicas,
+		"operators": quote.workforce.count_operators(),
 		"warnings": quote.warnings(),
 	})
 }
@@ -500,7 +508,9 @@ mod tests {
 			seats: vec![
 				seat(1, SeatState::Leased { since: 1, until: 9 }),
 				seat(4, SeatState::Committed(Default::default())),
-			],
+			]
+			.try_into()
+			.expect("two are not too many"),
 		};
 		let (record, summary, stage) = (record(), summary(), Stage::Ended(settled()));
 		let votes = [(RangeIndex(6), vote)];

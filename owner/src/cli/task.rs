@@ -13,6 +13,7 @@ use super::{
 		CancelArgs, EstimateArgs, FetchArgs, ListArgs, PrepareArgs, RunArgs, ShowArgs, SubmitArgs,
 		TaskCommand, WatchArgs, WishArgs,
 	},
+	attempt,
 	context::{account, confirm, connect, open_store, Folders},
 	exit::{CommandError, Exit, Result},
 	output::Output,
@@ -32,17 +33,18 @@ use crate::{
 	Error, Ledger, Network, Quote, Stage, SOLUTION,
 };
 
-pub(super) async fn run(command: TaskCommand, output: &Output) -> Result<Exit> {
+pub(super) async fn run(command: &TaskCommand, output: &Output) -> Result<Exit> {
 	match command {
-		TaskCommand::Run(args) => run_task(*args, output).await,
-		TaskCommand::Prepare(args) => prepare(*args, output).await,
+		TaskCommand::Try(args) => attempt::run(args, output).await,
+		TaskCommand::Run(args) => run_task(args, output).await,
+		TaskCommand::Prepare(args) => prepare(args, output).await,
 		TaskCommand::Submit(args) => submit(args, output).await,
-		TaskCommand::List(args) => list(&args, output),
-		TaskCommand::Show(args) => show_task(&args, output).await,
+		TaskCommand::List(args) => list(args, output),
+		TaskCommand::Show(args) => show_task(args, output).await,
 		TaskCommand::Watch(args) => watch(args, output).await,
 		TaskCommand::Fetch(args) => fetch(args, output).await,
 		TaskCommand::Cancel(args) => cancel(args, output).await,
-		TaskCommand::Estimate(args) => estimate(*args, output).await,
+		TaskCommand::Estimate(args) => estimate(args, output).await,
 	}
 }
 
@@ -120,10 +122,10 @@ impl Plan {
 	}
 }
 
-async fn estimate(args: EstimateArgs, output: &Output) -> Result<Exit> {
+async fn estimate(args: &EstimateArgs, output: &Output) -> Result<Exit> {
 	let folders = Folders::of(&args.common)?;
 	let owner = account(&args.signer, &args.chain, &folders, output)?;
-	let chain = connect(&args.chain).await?;
+	let chain = connect(&args.chain, output).await?;
 	let plan = Plan::make(&args.wish, &chain, &owner).await?;
 	plan.show(output);
 	if let Err(error) = plan.check(&owner) {
@@ -132,11 +134,11 @@ async fn estimate(args: EstimateArgs, output: &Output) -> Result<Exit> {
 	Ok(Exit::Done)
 }
 
-async fn run_task(args: RunArgs, output: &Output) -> Result<Exit> {
+async fn run_task(args: &RunArgs, output: &Output) -> Result<Exit> {
 	let folders = Folders::of(&args.common)?;
 	let tasks = folders.tasks();
 	let account = account(&args.signer, &args.chain, &folders, output)?;
-	let chain = connect(&args.chain).await?;
+	let chain = connect(&args.chain, output).await?;
 	let out = std::path::absolute(&args.out).map_err(crate::error::at(&args.out))?;
 	let wish = args.wish.wish().map_err(CommandError::Usage)?;
 	let earlier = resume(&tasks, &chain, &account.id(), &wish, Some(&out))?;
@@ -151,7 +153,8 @@ async fn run_task(args: RunArgs, output: &Output) -> Result<Exit> {
 			free(&out)?;
 			plan.show(output);
 			plan.check(&account)?;
-			confirm(&format!("Hold {} for this task?", show(plan.total())), args.yes, output)?;
+			let question = format!("Hold {} for this task?", show(plan.total()));
+			confirm(&question, args.yes, output).await?;
 			Some(plan.survey)
 		},
 	};
@@ -164,7 +167,7 @@ async fn run_task(args: RunArgs, output: &Output) -> Result<Exit> {
 }
 
 /// Whether a folder is free for a solution, before anything is paid.
-fn free(folder: &Path) -> Result<()> {
+pub(super) fn free(folder: &Path) -> Result<()> {
 	match std::fs::read_dir(folder) {
 		Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
 		Err(error) => Err(crate::error::at(folder)(error).into()),
@@ -333,21 +336,19 @@ fn solved(record: &Record, ledger: &Ledger, fetched: &Fetched, output: &Output) 
 			)
 		},
 		|| {
-			let gap =
-				|(subtask, reason): &(u32, String)| json!({"subtask": subtask, "reason": reason});
 			json!({
 				"event": "done", "task": record.task(), "out": fetched.folder, "bytes": fetched.bytes,
-				"gaps": fetched.gaps.iter().map(gap).collect::<Vec<_>>(), "exit": exit as u8,
+				"gaps": render::gap_objects(&fetched.gaps), "exit": exit as u8,
 			})
 		},
 	);
 	exit
 }
 
-async fn prepare(args: PrepareArgs, output: &Output) -> Result<Exit> {
+async fn prepare(args: &PrepareArgs, output: &Output) -> Result<Exit> {
 	let folders = Folders::of(&args.common)?;
 	let account = account(&args.signer, &args.chain, &folders, output)?;
-	let chain = connect(&args.chain).await?;
+	let chain = connect(&args.chain, output).await?;
 	let plan = Plan::make(&args.wish, &chain, &account).await?;
 	plan.show(output);
 	output.resume_with("the same command");
@@ -379,7 +380,7 @@ async fn prepare(args: PrepareArgs, output: &Output) -> Result<Exit> {
 	Ok(Exit::Done)
 }
 
-async fn submit(args: SubmitArgs, output: &Output) -> Result<Exit> {
+async fn submit(args: &SubmitArgs, output: &Output) -> Result<Exit> {
 	let folders = Folders::of(&args.common)?;
 	let tasks = folders.tasks();
 	let mut open = tasks.open(&args.task)?;
@@ -391,7 +392,7 @@ async fn submit(args: SubmitArgs, output: &Output) -> Result<Exit> {
 	};
 	output.resume_with(format!("dgcs task submit {}", args.task));
 	let account = account(&args.signer, &args.chain, &folders, output)?;
-	let chain = connect(&args.chain).await?;
+	let chain = connect(&args.chain, output).await?;
 	check_chain(&chain, &open.record)?;
 	if account.id() != open.record.owner {
 		return Err(CommandError::Usage(format!(
@@ -413,7 +414,7 @@ async fn submit(args: SubmitArgs, output: &Output) -> Result<Exit> {
 		}
 		quoted.check(&account.id(), 0)?;
 		let question = format!("Hold {} for this task?", show(quoted.needed()));
-		confirm(&question, args.yes, output)?;
+		confirm(&question, args.yes, output).await?;
 	}
 	let store = open_store(&args.store, &folders).await?;
 	let desk = Desk { chain, account, store, tasks, output };
@@ -452,7 +453,7 @@ fn known(tasks: &Tasks, chain: &Chain, text: &str) -> Result<Option<Record>> {
 
 async fn show_task(args: &ShowArgs, output: &Output) -> Result<Exit> {
 	let tasks = Folders::of(&args.common)?.tasks();
-	let chain = connect(&args.chain).await?;
+	let chain = connect(&args.chain, output).await?;
 	let Some(record) = known(&tasks, &chain, &args.task)? else {
 		return show_foreign(&chain, &args.task, output).await;
 	};
@@ -519,11 +520,11 @@ async fn show_foreign(chain: &Chain, text: &str, output: &Output) -> Result<Exit
 	Ok(Exit::Done)
 }
 
-async fn watch(args: WatchArgs, output: &Output) -> Result<Exit> {
+async fn watch(args: &WatchArgs, output: &Output) -> Result<Exit> {
 	output.resume_with(format!("dgcs task watch {}", args.task));
 	let folders = Folders::of(&args.common)?;
 	let tasks = folders.tasks();
-	let chain = connect(&args.chain).await?;
+	let chain = connect(&args.chain, output).await?;
 	let record = known(&tasks, &chain, &args.task)?;
 	// A task that masternodes hold needs neither the account nor the store.
 	let held = record.as_ref().is_some_and(|record| record.held || record.settlement.is_some());
@@ -576,14 +577,14 @@ impl Desk<'_> {
 	}
 }
 
-async fn fetch(args: FetchArgs, output: &Output) -> Result<Exit> {
+async fn fetch(args: &FetchArgs, output: &Output) -> Result<Exit> {
 	output.resume_with(format!("dgcs task fetch {}", args.task));
 	let folders = Folders::of(&args.common)?;
 	let account = account(&args.signer, &args.chain, &folders, output)?;
-	let chain = connect(&args.chain).await?;
+	let chain = connect(&args.chain, output).await?;
 	let store = open_store(&args.store, &folders).await?;
 	let desk = Desk { chain, account, store, tasks: folders.tasks(), output };
-	let exit = fetch_at(&desk, &args).await;
+	let exit = fetch_at(&desk, args).await;
 	desk.store.shutdown().await?;
 	exit
 }
@@ -608,15 +609,22 @@ async fn fetch_at(desk: &Desk<'_>, args: &FetchArgs) -> Result<Exit> {
 	let wish = open.record.wish.as_ref();
 	let step = open.record.merge.is_none() && wish.is_some_and(|wish| wish.join == JoinBy::Merge);
 	if step {
-		confirm("Hold the price of the merge step?", args.yes, desk.output)?;
+		confirm("Hold the price of the merge step?", args.yes, desk.output).await?;
 	}
 	desk.finish(open, &out).await
 }
 
-async fn cancel(args: CancelArgs, output: &Output) -> Result<Exit> {
+async fn cancel(args: &CancelArgs, output: &Output) -> Result<Exit> {
 	let folders = Folders::of(&args.common)?;
+	if number(&args.task).is_none() {
+		let tasks = folders.tasks();
+		if tasks.get(&args.task)?.submission == Submission::None {
+			let open = tasks.open(&args.task)?;
+			return forget(open, args, &folders, output).await;
+		}
+	}
 	let account = account(&args.signer, &args.chain, &folders, output)?;
-	let chain = connect(&args.chain).await?;
+	let chain = connect(&args.chain, output).await?;
 	let task = match known(&folders.tasks(), &chain, &args.task)? {
 		Some(record) => {
 			let name = record.name.clone();
@@ -626,7 +634,7 @@ async fn cancel(args: CancelArgs, output: &Output) -> Result<Exit> {
 	};
 	let cancel = call::tasks::cancel(task);
 	let fee = fee(&chain, &account.id(), &cancel).await?;
-	confirm(&format!("Cancel task {task} for a fee of {}?", show(fee)), args.yes, output)?;
+	confirm(&format!("Cancel task {task} for a fee of {}?", show(fee)), args.yes, output).await?;
 	let included = Sender::new(chain, account).send_and_finalize(&cancel).await?;
 	let event: Cancelled = included.event()?;
 	output.result(
@@ -638,6 +646,28 @@ async fn cancel(args: CancelArgs, output: &Output) -> Result<Exit> {
 			)
 		},
 		|| json!({"event": "cancelled", "task": task, "withdrawn": event.withdrawn}),
+	);
+	Ok(Exit::Done)
+}
+
+/// Lets go of a task for which nothing was ever paid: an input that has changed since leaves one behind.
+async fn forget(open: Open, args: &CancelArgs, folders: &Folders, output: &Output) -> Result<Exit> {
+	let name = open.record.name.clone();
+	let question = format!("Forget the task {name}, which was never submitted, and its content?");
+	confirm(&question, args.yes, output).await?;
+	if let Some(content) = &open.record.content {
+		let store = open_store(&args.store, folders).await?;
+		// Where the store is another one now, or was removed, there is nothing to let go of.
+		if store.has(&content.spec.manifest).await? {
+			let content = manifest(&store, &open.record).await?;
+			release(&store, &folders.tasks(), &open.record, &content).await?;
+		}
+		store.shutdown().await?;
+	}
+	open.remove()?;
+	output.result(
+		|| format!("The task {name} is forgotten. It was never submitted, and cost nothing"),
+		|| json!({"event": "forgotten", "name": name}),
 	);
 	Ok(Exit::Done)
 }

@@ -474,5 +474,11 @@ pub mod pallet {
 		pub fn is_asking(worker: T::AccountId) -> bool {
 			Asking::<T>::contains_key(worker)
 		}
+
+		/// Whether a task waits that asks for no more than the worker offers, or the most telling reason
+		/// why none does. An ask costs a fee, also if it ends with that reason.
+		pub fn prospects(worker: T::AccountId) -> Result<(), Refusal> {
+			Self::find_prospects(&worker)
+		}
 	}
 }

@@ -1,7 +1,7 @@
 //! The queue: one chain of tasks for each lane, doubly linked, so that a task enters and leaves in
 //! O(1) wherever it stands and a walk meets live tasks alone.
 
-use dgcs_primitives::{api::QueuePosition, TaskId};
+use dgcs_primitives::{api::QueuePosition, Refusal, TaskId, Workers};
 
 use crate::{
 	class::{Class, Classes, Lane},
@@ -81,6 +81,16 @@ impl<T: Config> Pallet<T> {
 		let first = Places::<T>::get(Chains::<T>::get(place.lane)?.first)?;
 		let ahead = place.position.saturating_sub(first.position);
 		Some(QueuePosition { bucket: place.lane.bucket, ahead })
+	}
+
+	/// Whether a class of tasks waits that is open to the worker, or why none is.
+	pub(crate) fn find_prospects(worker: &T::AccountId) -> Result<(), Refusal> {
+		let offer = T::Workers::offer(worker)?;
+		let waiting = Waiting::<T>::get().all_classes();
+		match waiting.and(Classes::open_to(&offer)).is_empty() {
+			true => Err(waiting.refusal(&offer)),
+			false => Ok(()),
+		}
 	}
 
 	/// The task that the walk stands at, out of the classes that are `open` to the worker. `None`:

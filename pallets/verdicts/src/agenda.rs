@@ -2,7 +2,10 @@
 //! may be early, never late: leases that are met leave it where it is, and it moves when it fires.
 
 use alloc::vec::Vec;
-use dgcs_primitives::{Conduct, RangeIndex, TaskBook, TaskId, Workers};
+use dgcs_primitives::{
+	range::{Seat, SeatState, PARKED},
+	Conduct, RangeIndex, TaskBook, TaskId, Workers,
+};
 use frame_support::{
 	defensive, ensure,
 	weights::{Weight, WeightMeter},
@@ -12,7 +15,7 @@ use sp_runtime::DispatchError;
 use crate::{
 	pallet::{Agenda, AgendaCursor, Config, Error, Event, Heads, Pallet, Ranges},
 	step::Step,
-	types::{RangeOf, SeatState, PARKED},
+	types::RangeOf,
 	WeightInfo,
 };
 
@@ -105,11 +108,15 @@ impl<T: Config> Pallet<T> {
 
 	/// Takes their seats from those whose lease is over, opens them again, and sets the next date.
 	/// A range without seats comes to be again with the next one.
+	///
+	/// They are rated if somebody has committed to the range, which shows that it can be computed.
+	/// Where nobody has, it may be that its owner gave nothing to compute, or no key to it.
 	fn do_lapse(task: TaskId, index: RangeIndex, mut range: RangeOf<T>, now: u32) {
 		let round = range.round;
 		let lapsed: Vec<_> =
 			range.seats.iter().filter(|seat| seat.has_lapsed(now)).cloned().collect();
 		range.seats.retain(|seat| !seat.has_lapsed(now));
+		let computable = range.seats.iter().any(Seat::has_committed);
 		Self::disarm(task, index, &mut range);
 		if range.seats.is_empty() {
 			Ranges::<T>::remove(task, index);
@@ -122,7 +129,9 @@ impl<T: Config> Pallet<T> {
 		for seat in lapsed {
 			if let SeatState::Leased { since, .. } = seat.state {
 				T::Workers::vacate(&seat.worker);
-				T::Workers::rate(&seat.worker, Conduct::Lapsed { since });
+				if computable {
+					T::Workers::rate(&seat.worker, Conduct::Lapsed { since });
+				}
 			}
 			let worker = seat.worker;
 			Self::deposit_event(Event::Lapsed { task, range: index, round, worker });

@@ -4,6 +4,7 @@
 
 use alloc::vec::Vec;
 use dgcs_primitives::{
+	range::{Phase, SeatState},
 	Digests, Judge, RangeIndex, RangeTerms, ResultDigest, TaskBook, TaskId, MAX_REPLICAS,
 };
 use frame_benchmarking::v2::*;
@@ -14,7 +15,7 @@ use sp_runtime::SaturatedConversion;
 
 use crate::{
 	pallet::{Agenda, AgendaCursor, Answers, Blocks, Closing, Config, Heads, Pallet, Ranges},
-	types::{Answer, Phase, SeatState},
+	types::Answer,
 	Call,
 };
 
@@ -151,9 +152,11 @@ mod benchmarks {
 		assert_eq!(Answers::<T>::iter().count(), 0);
 	}
 
+	/// One more has committed, so that those who lapse are rated.
 	#[benchmark]
-	fn lapse(s: Linear<1, 15>) {
-		let (task, _) = leased::<T>(s, 64);
+	fn lapse(s: Linear<1, 14>) {
+		let (task, workers) = leased::<T>(s + 1, 64);
+		commit_all::<T>(task, &workers[..1], |_| digests(64, None));
 		set_block::<T>(UNTIL + 1);
 
 		#[block]
@@ -161,7 +164,7 @@ mod benchmarks {
 			Pallet::<T>::do_expire(task, RANGE).unwrap();
 		}
 
-		assert!(!Ranges::<T>::contains_key(task, RANGE));
+		assert_eq!(Ranges::<T>::get(task, RANGE).unwrap().seats.len(), 1);
 	}
 
 	/// Leases that were met, and a reveal that ends later.

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 use dgcs_primitives::{
-	api::MAX_BLOCKS_PER_CALL, merkle_root, Escrow, Outcome, RangeIndex, Receipt, Round, TaskId,
+	api::MAX_BLOCKS_PER_CALL, merkle_root, Escrow, Head, RangeIndex, Receipt, Round, TaskId,
 	Verdicts, WorkBlock, Workers,
 };
 use frame_support::{defensive, storage::with_storage_layer};
@@ -11,7 +11,7 @@ use sp_runtime::{traits::Zero, DispatchError, Saturating};
 use crate::{
 	pallet::{Blocks, Config, Event, Heads, Pallet},
 	rounds::Score,
-	types::{Head, RangeOf, ReceiptOf, ReceiptsOf, MAX_RECEIPTS},
+	types::{RangeOf, ReceiptOf, ReceiptsOf, MAX_RECEIPTS},
 	LOG_TARGET,
 };
 
@@ -98,41 +98,29 @@ impl<T: Config> Pallet<T> {
 		receipts: ReceiptsOf<T>,
 	) {
 		let decided = verdicts.len() as u32;
-		let agreed =
-			verdicts.iter().filter(|verdict| matches!(verdict.outcome, Outcome::Agreed(_))).count()
-				as u32;
-		let failed = decided.saturating_sub(agreed);
-		let open_subtasks = head.open_subtasks.saturating_sub(decided);
-		let receipts_root = merkle_root(&receipts);
 		let height = head.height;
 		let block = WorkBlock {
 			task,
 			index: height,
 			parent: head.tip,
 			when: Self::now(),
-			open_subtasks,
+			open_subtasks: head.open_subtasks.saturating_sub(decided),
 			range: index,
 			round,
 			verdicts,
-			receipts_root,
+			receipts_root: merkle_root(&receipts),
 		};
-		let hash = block.hash();
-		head.height = height.saturating_add(1);
-		head.tip = hash;
-		head.open_subtasks = open_subtasks;
-		head.solution.push(block.verdicts_root());
-		head.receipts.push(receipts_root);
-		head.agreed = head.agreed.saturating_add(agreed);
-		head.failed = head.failed.saturating_add(failed);
+		let agreed = block.agreed();
+		head.push(&block);
 		Blocks::<T>::insert(task, height, block);
 		Self::deposit_event(Event::Decided {
 			task,
 			range: index,
 			round,
 			index: height,
-			hash,
+			hash: head.tip,
 			agreed,
-			failed,
+			failed: decided.saturating_sub(agreed),
 			receipts,
 		});
 	}

@@ -1,11 +1,14 @@
 //! What ended tasks have left is deleted a few keys at a time.
 
-use dgcs_primitives::{RangeIndex, TaskId, Workers};
+use dgcs_primitives::{
+	range::{Seat, SeatState},
+	RangeIndex, TaskId, Workers,
+};
 use frame_support::weights::WeightMeter;
 
 use crate::{
 	pallet::{Answers, Blocks, Closing, Config, Pallet, Ranges},
-	types::{RangeOf, Seat, SeatState},
+	types::RangeOf,
 	WeightInfo,
 };
 

@@ -1,12 +1,12 @@
 //! What the task book asks of the votes.
 
-use dgcs_primitives::{ChainRecord, Judge, RangeIndex, RangeTerms, SeatError, TaskBook, TaskId};
-use dgcs_primitives::{MAX_RANGE_SIZE, MAX_REPLICAS};
-
-use crate::{
-	pallet::{Closing, Config, Heads, Pallet, Ranges},
-	types::{after, Head, RangeVote, Seat, SeatState},
+use dgcs_primitives::{
+	range::{after, RangeVote, Seat, SeatState},
+	ChainRecord, Head, Judge, RangeIndex, RangeTerms, SeatError, TaskBook, TaskId, MAX_RANGE_SIZE,
+	MAX_REPLICAS,
 };
+
+use crate::pallet::{Closing, Config, Heads, Pallet, Ranges};
 
 impl<T: Config> Judge<T::AccountId> for Pallet<T> {
 	fn open(task: TaskId, subtasks: u32) {

@@ -22,11 +22,9 @@ mod types;
 mod votes;
 pub mod weights;
 
+pub use dgcs_primitives::range::{Phase, RangeVote, Seat, SeatState, Seats, PARKED};
 pub use pallet::*;
-pub use types::{
-	Answer, Head, Phase, RangeOf, RangeVote, ReceiptOf, ReceiptsOf, Seat, SeatState, Seats,
-	MAX_RECEIPTS, PARKED,
-};
+pub use types::{Answer, RangeOf, ReceiptOf, ReceiptsOf, MAX_RECEIPTS};
 pub use weights::WeightInfo;
 
 pub(crate) const LOG_TARGET: &str = "runtime::verdicts";
@@ -37,7 +35,7 @@ pub(crate) const LOG_TARGET: &str = "runtime::verdicts";
 pub mod pallet {
 	use super::*;
 	use dgcs_primitives::{
-		Commitment, Digests, Escrow, RangeIndex, Round, TaskBook, TaskId, WorkBlock, Workers,
+		Commitment, Digests, Escrow, Head, RangeIndex, Round, TaskBook, TaskId, WorkBlock, Workers,
 	};
 	use frame_support::{pallet_prelude::*, traits::tokens};
 	use frame_system::pallet_prelude::*;

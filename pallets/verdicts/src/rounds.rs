@@ -2,7 +2,8 @@
 
 use alloc::vec::Vec;
 use dgcs_primitives::{
-	Conduct, Outcome, RangeIndex, Round, TaskBook, TaskId, Verdict, Verdicts, Workers,
+	range::{Phase, Seat, SeatState},
+	Conduct, Head, Outcome, RangeIndex, Round, TaskBook, TaskId, Verdict, Verdicts, Workers,
 };
 use frame_support::defensive;
 use sp_core::H256;
@@ -10,7 +11,7 @@ use sp_core::H256;
 use crate::{
 	pallet::{Answers, Config, Event, Heads, Pallet, Ranges},
 	tally::{score, tally},
-	types::{Answer, Head, Phase, RangeOf, Seat, SeatState},
+	types::{Answer, RangeOf},
 };
 
 /// An answer, its key, and how many workers gave it.

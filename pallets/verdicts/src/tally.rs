@@ -4,19 +4,9 @@
 //! them held by strictly more than half.
 
 use alloc::vec::Vec;
-use dgcs_primitives::{Outcome, ResultDigest, Verdict, MIN_REPLICAS};
+use dgcs_primitives::{range::subtasks, Outcome, ResultDigest, Verdict, MIN_REPLICAS};
 
 use crate::types::Answer;
-
-/// The `bits` lowest bits set.
-pub(crate) fn mask_below(bits: u8) -> u64 {
-	1u64.checked_shl(u32::from(bits)).map_or(u64::MAX, |bit| bit - 1)
-}
-
-/// The subtasks that `mask` names, in order.
-pub(crate) fn subtasks(mask: u64) -> impl Iterator<Item = u8> {
-	(0..64u8).filter(move |subtask| mask & (1 << subtask) != 0)
-}
 
 /// The digest of every subtask of `open`, in order, or `None` where there is no majority yet.
 /// Each answer comes with the number of workers that gave it.
@@ -107,17 +97,6 @@ mod tests {
 			verdicts.push((subtask, winner.map(|(digest, _)| *digest)));
 		}
 		verdicts
-	}
-
-	#[test]
-	fn masks_have_their_edges() {
-		assert_eq!(mask_below(0), 0);
-		assert_eq!(mask_below(1), 1);
-		assert_eq!(mask_below(63), u64::MAX >> 1);
-		assert_eq!(mask_below(64), u64::MAX);
-		assert_eq!(mask_below(255), u64::MAX);
-		assert_eq!(subtasks(0b1010_0001).collect::<Vec<_>>(), [0, 5, 7]);
-		assert_eq!(subtasks(u64::MAX).count(), 64);
 	}
 
 	#[test]

@@ -1,15 +1,17 @@
 //! What must always hold.
 
 use alloc::collections::{BTreeMap, BTreeSet};
-use dgcs_primitives::{Accumulator, Outcome, RangeIndex, Round, TaskId, MAX_RANGE_SIZE};
+use dgcs_primitives::{
+	range::{mask_below, Phase, SeatState, PARKED},
+	Accumulator, Head, Outcome, RangeIndex, Round, TaskId, MAX_RANGE_SIZE,
+};
 use frame_support::ensure;
 use sp_core::H256;
 use sp_runtime::TryRuntimeError;
 
 use crate::{
 	pallet::{Agenda, AgendaCursor, Answers, Blocks, Closing, Config, Heads, Pallet, Ranges},
-	tally::mask_below,
-	types::{Head, Phase, RangeOf, SeatState, PARKED},
+	types::RangeOf,
 };
 
 type Check = Result<(), TryRuntimeError>;

@@ -1,6 +1,11 @@
-//! Commit and reveal.
+//! Commit and reveal, and who may still do so.
 
-use dgcs_primitives::{Ballot, Commitment, Digests, RangeIndex, TaskBook, TaskId, Workers};
+use alloc::vec::Vec;
+use dgcs_primitives::{
+	api::MAX_RANGES_PER_CALL,
+	range::{after, Phase, SeatState},
+	Ballot, Commitment, Digests, RangeIndex, TaskBook, TaskId, Workers,
+};
 use frame_support::{ensure, traits::Get};
 use frame_system::{ensure_signed, pallet_prelude::OriginFor};
 use sp_core::H256;
@@ -9,10 +14,20 @@ use sp_runtime::DispatchResult;
 use crate::{
 	pallet::{Answers, Config, Error, Event, Heads, Pallet, Ranges},
 	step::Step,
-	types::{after, Answer, Phase, RangeOf, SeatState},
+	types::{Answer, RangeOf},
 };
 
 impl<T: Config> Pallet<T> {
+	/// The ranges of the task on which the worker has a live lease, out of the first
+	/// [`MAX_RANGES_PER_CALL`] under vote in the order of the state.
+	pub fn leases(task: TaskId, worker: &T::AccountId) -> Vec<RangeIndex> {
+		let now = Self::now();
+		Ranges::<T>::iter_prefix(task)
+			.take(MAX_RANGES_PER_CALL as usize)
+			.filter_map(|(index, range)| range.view().has_lease(worker, now).then_some(index))
+			.collect()
+	}
+
 	/// Whether the signer has a lease that obliges it to commit, so that this is free.
 	pub(crate) fn owes_commit(origin: &OriginFor<T>, task: TaskId, index: RangeIndex) -> bool {
 		ensure_signed(origin.clone())

@@ -253,30 +253,33 @@ impl Index {
 		Ok(here)
 	}
 
-	/// Pins `root` with all blocks below it, itself included. Gives the first that is not there.
+	/// Pins each root with all blocks below it, itself included: all trees or, where a block is not
+	/// there, none. Gives the first such block, with the root that it is below.
 	pub fn pin(
 		&self,
-		root: &ContentId,
-		digests: &[Digest],
-	) -> Result<std::result::Result<(), Digest>> {
+		trees: &[(ContentId, Vec<Digest>)],
+	) -> Result<std::result::Result<(), (ContentId, Digest)>> {
 		let txn = self.database.begin_write()?;
 		{
 			let mut pins = txn.open_table(PINS)?;
-			if pins.get(&root.to_bytes())?.is_some() {
-				return Ok(Ok(()));
-			}
 			let mut blocks = txn.open_table(BLOCKS)?;
 			let mut loose = txn.open_table(LOOSE)?;
-			for digest in digests {
-				let row = blocks.get(digest)?.map(|row| row.value());
-				let Some((count, pack, offset, len)) = row.filter(|row| Place::of(*row).is_some())
-				else {
-					return Ok(Err(*digest));
-				};
-				loose.remove((pack, offset))?;
-				blocks.insert(digest, (count.saturating_add(1), pack, offset, len))?;
+			for (root, digests) in trees {
+				if pins.get(&root.to_bytes())?.is_some() {
+					continue;
+				}
+				for digest in digests {
+					let row = blocks.get(digest)?.map(|row| row.value());
+					let Some((count, pack, offset, len)) =
+						row.filter(|row| Place::of(*row).is_some())
+					else {
+						return Ok(Err((*root, *digest)));
+					};
+					loose.remove((pack, offset))?;
+					blocks.insert(digest, (count.saturating_add(1), pack, offset, len))?;
+				}
+				pins.insert(&root.to_bytes(), digests.concat().as_slice())?;
 			}
-			pins.insert(&root.to_bytes(), digests.concat().as_slice())?;
 		}
 		txn.commit()?;
 		Ok(Ok(()))

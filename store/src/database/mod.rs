@@ -246,12 +246,13 @@ impl Database {
 		wait.recv().map_err(|_| Error::Closed)?.map_err(Error::Broken)
 	}
 
-	/// Pins `root` with all `digests` below it, itself included. Pinning twice is pinning once.
-	pub fn pin(&self, root: &ContentId, digests: &[Digest]) -> Result<()> {
+	/// Pins each root with all blocks below it, itself included: all trees or none. Pinning twice is
+	/// pinning once.
+	pub fn pin(&self, trees: &[(ContentId, Vec<Digest>)]) -> Result<()> {
 		self.flush()?;
-		self.shared.index.pin(root, digests)?.map_err(|digest| {
+		self.shared.index.pin(trees)?.map_err(|(root, digest)| {
 			let digest = digest.into();
-			Error::Missing(ContentId { digest, ..*root })
+			Error::Missing(ContentId { digest, ..root })
 		})
 	}
 

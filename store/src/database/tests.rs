@@ -28,6 +28,11 @@ fn root(digest: Digest) -> ContentId {
 	ContentId { codec: dgcs_primitives::ContentCodec::Raw, digest: digest.into() }
 }
 
+/// Pins one tree, whose root is `first`.
+fn pin(database: &Database, first: Digest, digests: &[Digest]) -> Result<()> {
+	database.pin(&[(root(first), digests.to_vec())])
+}
+
 #[test]
 fn what_is_put_is_there_now_and_after_a_restart() {
 	let folder = tempfile::tempdir().expect("a temporary folder");
@@ -98,7 +103,7 @@ fn a_rotten_block_is_missing_and_can_come_again() {
 	let folder = tempfile::tempdir().expect("a temporary folder");
 	let database = Database::open(folder.path(), 64 * MIB).expect("opens");
 	let digest = put(&database, 1, 1000, Keep::Session);
-	database.pin(&root(digest), &[digest]).expect("is there");
+	pin(&database, digest, &[digest]).expect("is there");
 	let pack = pack_files(folder.path()).remove(0);
 	let file = OpenOptions::new().write(true).open(pack).expect("is there");
 	file.write_all_at(b"!", 500).expect("can be written");
@@ -116,7 +121,7 @@ fn a_full_store_lets_the_oldest_cached_go_and_no_others() {
 	let folder = tempfile::tempdir().expect("a temporary folder");
 	let database = Database::open(folder.path(), 8 * MIB).expect("opens");
 	let pinned = put(&database, 0, 100_000, Keep::Cache);
-	database.pin(&root(pinned), &[pinned]).expect("is there");
+	pin(&database, pinned, &[pinned]).expect("is there");
 	let kept = put(&database, 1, 100_000, Keep::Session);
 	let cached: Vec<_> = (2..200).map(|n| put(&database, n, 100_000, Keep::Cache)).collect();
 	let has = |digest: &Digest| database.has(digest).expect("can be read");
@@ -158,9 +163,9 @@ fn unpinned_blocks_give_their_room_back() {
 	let (odd, even): (Vec<Digest>, Vec<Digest>) = (digests(&odd), digests(&even));
 	let shared = even[0];
 	let odd_and_shared: Vec<_> = odd.iter().copied().chain([shared]).collect();
-	database.pin(&root(odd[0]), &odd_and_shared).expect("all are there");
-	database.pin(&root(even[0]), &even).expect("all are there");
-	database.pin(&root(even[0]), &even).expect("twice is once");
+	pin(&database, odd[0], &odd_and_shared).expect("all are there");
+	pin(&database, even[0], &even).expect("all are there");
+	pin(&database, even[0], &even).expect("twice is once");
 	assert_eq!(database.usage().expect("can be read").pins, 2);
 
 	assert!(database.unpin(&root(even[0])).expect("was pinned"));
@@ -188,8 +193,8 @@ fn a_rotten_block_does_not_take_others_with_it() {
 	let folder = tempfile::tempdir().expect("a temporary folder");
 	let database = Database::open(folder.path(), 64 * MIB).expect("opens");
 	let blocks: Vec<_> = (0..10).map(|n| put(&database, n, 200_000, Keep::Session)).collect();
-	database.pin(&root(blocks[0]), &blocks[..6]).expect("all are there");
-	database.pin(&root(blocks[6]), &blocks[6..]).expect("all are there");
+	pin(&database, blocks[0], &blocks[..6]).expect("all are there");
+	pin(&database, blocks[6], &blocks[6..]).expect("all are there");
 	// The head of the block before the last is damaged, so that the last cannot be found by reading on.
 	let pack = pack_files(folder.path()).remove(0);
 	let file = OpenOptions::new().write(true).open(pack).expect("is there");
@@ -208,10 +213,18 @@ fn a_pin_of_what_is_not_there_changes_nothing() {
 	let database = Database::open(folder.path(), 64 * MIB).expect("opens");
 	let there = put(&database, 1, 100, Keep::Session);
 	let missing = block(2, 100).0;
-	let Err(Error::Missing(id)) = database.pin(&root(there), &[there, missing]) else { panic!() };
+	let Err(Error::Missing(id)) = pin(&database, there, &[there, missing]) else { panic!() };
 	assert_eq!(id.digest.0, missing);
 	assert!(!database.is_pinned(&root(there)).expect("can be read"));
+	// Nor where another tree is whole.
+	let trees = [(root(there), vec![there]), (root(missing), vec![missing])];
+	assert!(matches!(database.pin(&trees), Err(Error::Missing(id)) if id == root(missing)));
 	assert_eq!(database.pinned().expect("can be read").len(), 0);
+	assert!(!database.unpin(&root(there)).expect("can be read"));
+	database.pin(&[trees[0].clone(), trees[0].clone()]).expect("twice is once");
+	assert_eq!(database.usage().expect("can be read").pins, 1);
+	assert!(database.unpin(&root(there)).expect("is pinned"));
+	assert!(!database.has(&there).expect("can be read"));
 }
 
 #[test]
@@ -279,7 +292,7 @@ proptest! {
 					let digests: Vec<_> = (first..first + len).map(|n| block(n, LEN).0).collect();
 					let there = digests.iter().all(|digest| database.has(digest).expect("can be read"));
 					let known = pins.contains_key(&first);
-					match database.pin(&root(digests[0]), &digests) {
+					match pin(&database, digests[0], &digests) {
 						Ok(()) => {
 							prop_assert!(there || known);
 							pins.entry(first).or_insert(digests);

@@ -31,7 +31,8 @@ impl Drop for Daemon {
 
 fn ipfs(binary: &str, repository: &Path, arguments: &[&str]) -> Command {
 	let mut command = Command::new(binary);
-	command.args(arguments).env("IPFS_PATH", repository).stderr(Stdio::null());
+	command.args(arguments).env("IPFS_PATH", repository).env("IPFS_TELEMETRY", "off");
+	command.stderr(Stdio::null());
 	command
 }
 

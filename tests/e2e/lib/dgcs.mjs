@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 
 import { binary } from './network.mjs';
 
-/** All running workers of this process, so that none outlives it. */
+/** All running processes of this one, so that none outlives it. */
 const running = new Set();
 process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
 
@@ -17,10 +17,13 @@ export class RealWorker {
 	 * @param {import('./network.mjs').Network} network
 	 * @param {string} name of its folder and its log
 	 * @param {string} uri its account's
-	 * @param {string[]} [more] flags
+	 * @param {string} config what it lends, a file
+	 * @param {{ url: string }} [kubo] the daemon that is its store; by default the store is inside
 	 */
-	constructor(network, name, uri, more = []) {
-		Object.assign(this, { name, uri, more });
+	constructor(network, name, uri, config, kubo) {
+		const store = kubo ? ['--kubo', kubo.url] : ['--listen', '/ip4/127.0.0.1/tcp/0'];
+		this.flags = ['--config', config, ...store];
+		Object.assign(this, { name, uri });
 		this.chain = [...network.nodes.values()].map((node) => node.url).join(',');
 		this.data = path.join(network.folder, name);
 		this.log = path.join(network.logs, `${name}.log`);
@@ -32,8 +35,7 @@ export class RealWorker {
 	start() {
 		this.child = spawn(binary(), [
 			'worker', '--uri', this.uri, '--register', '--dedicated', '--output', 'json',
-			'--chain', this.chain, '--data', this.data, '--listen', '/ip4/127.0.0.1/tcp/0',
-			...this.more,
+			'--chain', this.chain, '--data', this.data, ...this.flags,
 		], { stdio: ['ignore', 'pipe', 'pipe'] });
 		running.add(this.child);
 		const file = createWriteStream(this.log, { flags: 'a' });
@@ -50,6 +52,7 @@ export class RealWorker {
 
 	/** Ends it at once, as a crash does. */
 	async kill() {
+		if (!this.child) return;
 		running.delete(this.child);
 		this.child.kill('SIGKILL');
 		await this.ended;
@@ -57,20 +60,46 @@ export class RealWorker {
 }
 
 /**
- * Types a command of the owner's.
+ * Types a command, as a script does: nobody is there to answer.
+ * @param {string[]} args
+ * @param {{ input?: string, env?: object }} [options] what it reads on standard input
+ * @returns {Promise<{ code: number, out: string, err: string }>} its exit code and what it said
+ */
+export async function type(args, { input = '', env = {} } = {}) {
+	const child = spawn(binary(), args, {
+		stdio: ['pipe', 'pipe', 'pipe'],
+		env: { ...process.env, ...env },
+	});
+	running.add(child);
+	const said = { out: '', err: '' };
+	child.stdout.setEncoding('utf8').on('data', (text) => (said.out += text));
+	child.stderr.setEncoding('utf8').on('data', (text) => (said.err += text));
+	// It may end without having read anything.
+	child.stdin.on('error', () => {}).end(input);
+	const code = await new Promise((resolve) => child.once('close', resolve));
+	running.delete(child);
+	return { code, ...said };
+}
+
+/**
+ * Types a command of the owner's, for its answer in JSON.
  * @param {string} chain the URL of a node
  * @param {string} data where the owner keeps what it knows
  * @param {string[]} args
- * @returns {Promise<{ code: number, said: any[] }>} its exit code and what it said, as JSON
+ * @param {object} [options] those of `type`
+ * @returns {Promise<{ code: number, said: any[], event: (name: string) => any }>} its exit code, what
+ * it said, and the last thing of a kind that it said
  */
-export async function dgcs(chain, data, args) {
-	const child = spawn(binary(), [...args, '--output', 'json', '--data', data, '--chain', chain], {
-		stdio: ['ignore', 'pipe', 'inherit'],
-	});
-	running.add(child);
-	const said = [];
-	createInterface({ input: child.stdout }).on('line', (line) => said.push(JSON.parse(line)));
-	const code = await new Promise((resolve) => child.once('close', resolve));
-	running.delete(child);
-	return { code, said };
+export async function dgcs(chain, data, args, options) {
+	const own = ['--output', 'json', '--data', data];
+	// Not all commands ask a chain.
+	const env = { DGCS_CHAIN: chain, ...options?.env };
+	const at = args.indexOf('--');
+	const [before, program] = at < 0 ? [args, []] : [args.slice(0, at), args.slice(at)];
+	const { code, out, err } = await type([...before, ...own, ...program], { ...options, env });
+	const said = out.split('\n').filter(Boolean).map((line) => JSON.parse(line));
+	// In JSON nothing is said to people but what goes wrong outside of the command.
+	if (err) console.error(err);
+	const event = (name) => said.filter((each) => each.event === name).at(-1);
+	return { code, said, event };
 }

@@ -148,13 +148,20 @@ impl LiveChain {
 		let seats = votes.into_iter().map(|(place, vote)| (place, vote.and_then(seat))).collect();
 		let worker = at.worker(&self.worker).await?.map(record);
 		let asking = at.is_asking(&self.worker).await?;
+		let queue = queue(&at).await?;
+		// To look costs nothing, to be refused costs a fee.
+		let unsuited = match queue.waiting {
+			0 => None,
+			_ => at.prospects(&self.worker).await?.err(),
+		};
 		let view = View {
 			block: heads.best.number,
 			finalised: heads.finalized.number,
 			worker,
 			asking,
 			refused: followed.refused.take().filter(|_| !asking),
-			queue: queue(&at).await?,
+			queue,
+			unsuited,
 			seats,
 		};
 		followed.leased.clear();

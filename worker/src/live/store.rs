@@ -24,9 +24,6 @@ const REFRESH: Duration = Duration::from_secs(600);
 /// Masternodes whose stores are connected to: those with the highest bonds.
 const MAX_PEERS: usize = 64;
 
-/// Addresses that are taken of each.
-const MAX_ADDRESSES: usize = 32;
-
 /// A store in which this worker's results are pinned until they are let go of.
 #[derive(Debug)]
 pub struct LiveStore {
@@ -123,8 +120,8 @@ async fn stay_connected(blocks: Blocks, chain: Chain) {
 				},
 			};
 			asked.insert(url.into(), Instant::now());
-			let known = addresses.iter().filter_map(|address| address.parse().ok());
-			let known: Vec<Multiaddr> = known.take(MAX_ADDRESSES).collect();
+			let known: Vec<Multiaddr> =
+				addresses.iter().filter_map(|address| address.parse().ok()).collect();
 			if let Err(error) = blocks.connect(&known).await {
 				log::info!("the store of {url} can't be connected to: {error}");
 			}

@@ -224,6 +224,8 @@ pub struct Machine {
 	worker: Option<Record>,
 	asking: bool,
 	queue: Queue,
+	/// Why none of the tasks that wait is for this worker.
+	unsuited: Option<Refusal>,
 	tracks: BTreeMap<Place, Track>,
 	runs: BTreeMap<u64, Run>,
 	next_run: u64,
@@ -276,6 +278,7 @@ impl Machine {
 			worker: None,
 			asking: false,
 			queue: Queue::default(),
+			unsuited: None,
 			tracks,
 			runs: BTreeMap::new(),
 			next_run: 0,
@@ -340,6 +343,7 @@ impl Machine {
 		}
 		self.asking = view.asking;
 		self.queue = view.queue;
+		self.unsuited = view.unsuited;
 		for (place, seat) in view.seats {
 			match seat {
 				Some(seat) => self.on_seat(place, seat, commands),

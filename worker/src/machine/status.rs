@@ -45,6 +45,12 @@ pub enum Idle {
 	/// No task waits for workers.
 	#[error("no task waits for workers")]
 	NoTasks,
+	/// Tasks wait, and ask for other workers.
+	#[error("there are tasks, and none for this worker: {}", refusal(.reason))]
+	Unsuited {
+		/// Why.
+		reason: Refusal,
+	},
 	/// It asked, and there was nothing for it.
 	#[error("there are tasks, and none for this worker: {}; asks again in block {next} or when the queue changes", refusal(.reason))]
 	Refused {
@@ -124,6 +130,8 @@ impl Machine {
 			Some(Idle::AllBusy)
 		} else if self.queue.waiting == 0 {
 			Some(Idle::NoTasks)
+		} else if let Some(reason) = self.unsuited {
+			Some(Idle::Unsuited { reason })
 		} else if self.block < next && self.ask.queue == self.queue {
 			Some(match self.ask.refusal {
 				Some(reason) if !self.ask.failed => Idle::Refused { reason, next },

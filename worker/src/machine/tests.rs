@@ -348,6 +348,18 @@ fn waits_longer_after_each_refusal_until_the_queue_changes() {
 }
 
 #[test]
+fn does_not_ask_for_what_it_may_not_have() {
+	let reason = Refusal::NotEnoughMemory;
+	let mut m = machine(1);
+	let at = |block, unsuited| Event::Block(View { queue: OPEN, unsuited, ..view(block, &[]) });
+	for block in 1..50 {
+		assert_eq!(m.handle(at(block, Some(reason))), []);
+		assert_eq!(m.idle(), Some(Idle::Unsuited { reason }));
+	}
+	assert_eq!(m.handle(at(50, None)), [Command::Take(1)]);
+}
+
+#[test]
 fn looks_for_leases_that_only_the_chain_knows_of() {
 	let mut m = machine(1);
 	let blind = |block| Event::Block(View { worker: Some(record(1)), ..view(block, &[]) });
@@ -498,6 +510,7 @@ impl World {
 			asking: best.asking > 0,
 			refused: None,
 			queue: OPEN,
+			unsuited: None,
 			seats: places.into_iter().map(|at| (at, best.seats.get(&at).copied())).collect(),
 		}
 	}

@@ -129,6 +129,10 @@ impl CustodyChain for View {
 		self.read(at, async |at| at.live_tasks().await)
 	}
 
+	fn changed_tasks(&self, at: H256) -> Result<Vec<TaskId>, ChainError> {
+		self.read(at, async |at| at.changed_tasks().await)
+	}
+
 	fn task(
 		&self,
 		at: H256,

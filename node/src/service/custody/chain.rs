@@ -2,22 +2,17 @@
 
 use std::sync::Arc;
 
-use codec::{Decode, Encode};
 use dgcs_custody::{Block as At, Chain, ChainError};
 use dgcs_primitives::{
-	api::{DgcsApi, MasternodeView, SeatStage, TaskInfo, MAX_BLOCKS_PER_CALL},
+	api::{DgcsApi, MasternodeView, TaskInfo, MAX_BLOCKS_PER_CALL, MAX_TASKS_PER_CALL},
 	EncryptionKey, RangeIndex, TaskId, WorkBlock,
 };
 use dgcs_runtime::{AccountId, Balance};
-use sc_client_api::{HeaderBackend, StorageKey, StorageProvider};
+use sc_client_api::HeaderBackend;
 use sp_api::ProvideRuntimeApi;
 use sp_core::H256;
-use sp_io::hashing::{twox_128, twox_64};
 
 use crate::service::FullClient;
-
-/// Ranges that are looked at for a worker that does not say on which it has its lease.
-const MAX_RANGES: usize = 256;
 
 /// This node's chain.
 pub struct NodeChain(Arc<FullClient>);
@@ -26,47 +21,6 @@ impl NodeChain {
 	/// The chain that `client` has.
 	pub fn new(client: Arc<FullClient>) -> Self {
 		NodeChain(client)
-	}
-}
-
-impl NodeChain {
-	/// Ranges of the task that are voted on, the first [`MAX_RANGES`] that are met.
-	fn ranges(&self, at: H256, task: TaskId) -> Result<Vec<RangeIndex>, ChainError> {
-		let task = task.encode();
-		let prefix =
-			[&twox_128(b"Verdicts")[..], &twox_128(b"Ranges"), &twox_64(&task), &task].concat();
-		let mut ranges = self.ids(at, prefix)?;
-		ranges.truncate(MAX_RANGES);
-		Ok(ranges)
-	}
-
-	/// What the keys under `prefix` name: a number, and a hash of eight bytes before it.
-	fn ids<T: Decode>(&self, at: H256, prefix: Vec<u8>) -> Result<Vec<T>, ChainError> {
-		let id = prefix.len().saturating_add(8);
-		let keys = self.0.storage_keys(at, Some(&StorageKey(prefix)), None).map_err(failed)?;
-		keys.map(|key| T::decode(&mut key.0.get(id..).unwrap_or_default()).map_err(failed))
-			.collect()
-	}
-
-	fn has_seat(
-		&self,
-		at: H256,
-		task: TaskId,
-		range: RangeIndex,
-		worker: &AccountId,
-	) -> Result<bool, ChainError> {
-		let now = self.0.number(at).map_err(failed)?.unwrap_or_default();
-		let Some(view) = self.0.runtime_api().range(at, task, range).map_err(failed)? else {
-			return Ok(false);
-		};
-		Ok(view.seats.iter().any(|seat| {
-			seat.worker == *worker
-				&& match seat.stage {
-					SeatStage::Leased { until } => until >= now,
-					SeatStage::Committed => true,
-					SeatStage::Revealed | SeatStage::Withheld => false,
-				}
-		}))
 	}
 }
 
@@ -86,8 +40,21 @@ impl Chain for NodeChain {
 	}
 
 	fn live_tasks(&self, at: H256) -> Result<Vec<TaskId>, ChainError> {
-		let prefix = [twox_128(b"Tasks"), twox_128(b"Tasks")].concat();
-		self.ids(at, prefix)
+		let mut tasks: Vec<TaskId> = Vec::new();
+		loop {
+			let after = tasks.last().copied();
+			let page = self.0.runtime_api().live_tasks(at, after, MAX_TASKS_PER_CALL);
+			let page = page.map_err(failed)?;
+			let more = page.len() == MAX_TASKS_PER_CALL as usize;
+			tasks.extend(page);
+			if !more {
+				return Ok(tasks);
+			}
+		}
+	}
+
+	fn changed_tasks(&self, at: H256) -> Result<Vec<TaskId>, ChainError> {
+		self.0.runtime_api().changed_tasks(at).map_err(failed)
 	}
 
 	fn task(
@@ -119,16 +86,13 @@ impl Chain for NodeChain {
 		range: Option<RangeIndex>,
 		worker: &AccountId,
 	) -> Result<bool, ChainError> {
-		let ranges = match range {
-			Some(range) => vec![range],
-			None => self.ranges(at, task)?,
+		let Some(range) = range else {
+			let leases = self.0.runtime_api().leases(at, task, worker.clone());
+			return Ok(!leases.map_err(failed)?.is_empty());
 		};
-		for range in ranges {
-			if self.has_seat(at, task, range, worker)? {
-				return Ok(true);
-			}
-		}
-		Ok(false)
+		let now = self.0.number(at).map_err(failed)?.unwrap_or_default();
+		let view = self.0.runtime_api().range(at, task, range).map_err(failed)?;
+		Ok(view.is_some_and(|view| view.has_lease(worker, now)))
 	}
 
 	fn masternodes(&self, at: H256) -> Result<Vec<MasternodeView<AccountId, Balance>>, ChainError> {

@@ -466,3 +466,31 @@ fn worker_that_is_suspended_while_it_waits_gets_nothing() {
 		assert!(!Tasks::is_asking(101));
 	});
 }
+
+#[test]
+fn prospects_are_those_of_an_ask() {
+	ExtBuilder::default().build_and_execute(|| {
+		let small = Offer { memory_mib: 64, ..offer(1) };
+		let prospects = || Tasks::prospects(101);
+		assert_eq!(prospects(), Err(Refusal::NotRegistered));
+		TestWorkers::set(101, Ok(small.clone()));
+		assert_eq!(prospects(), Err(Refusal::QueueEmpty));
+		let mut large = spec();
+		large.limits.memory_mib = 65;
+		submit(1, large);
+		assert_eq!(prospects(), Err(Refusal::NotEnoughMemory));
+		submit(1, Spec { selection: Selection::Proven, ..spec() });
+		assert_eq!(prospects(), Err(Refusal::NotProven));
+		events();
+		take(101, 1);
+		run_to(3);
+		let found = Event::NothingFound { worker: 101, reason: Refusal::NotProven };
+		assert_eq!(events().last(), Some(&found));
+		TestWorkers::set(101, Ok(Offer { proven: true, ..small.clone() }));
+		assert_eq!(prospects(), Ok(()));
+		TestWorkers::set(101, Ok(Offer { memory_mib: 128, ..small.clone() }));
+		assert_eq!(prospects(), Ok(()));
+		TestWorkers::set(101, Ok(Offer { free_slots: 0, proven: true, ..small }));
+		assert_eq!(prospects(), Err(Refusal::NoFreeSlot));
+	});
+}

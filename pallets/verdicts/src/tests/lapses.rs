@@ -58,6 +58,40 @@ fn the_same_worker_may_be_drawn_again() {
 }
 
 #[test]
+fn nobody_is_rated_for_what_nobody_could_compute() {
+	ExtBuilder::default().build_and_execute(|| {
+		for worker in 1..=3 {
+			assert_ok!(seat(worker));
+		}
+		run_to(13);
+		assert_eq!(range(), None);
+		assert_eq!(TestBook::book().reopened.len(), 3);
+		assert_eq!((1..=3).map(free_slots).collect::<Vec<_>>(), [SLOTS; 3]);
+		assert!(TestWorkers::ratings().is_empty());
+
+		// Once somebody can, whoever else lets its lease lapse has no excuse.
+		for worker in 1..=3 {
+			assert_ok!(seat(worker));
+		}
+		assert_ok!(commit(2, FOUND));
+		run_to(25);
+		let lapsed = Conduct::Lapsed { since: 13 };
+		assert_eq!(TestWorkers::ratings(), [(1, lapsed), (3, lapsed)]);
+	});
+}
+
+#[test]
+fn votes_of_earlier_rounds_show_that_it_can_be_computed() {
+	ExtBuilder::default().build_and_execute(|| {
+		vote(&[(1, &[1; 4]), (2, &[2; 4]), (3, &[3; 4])]);
+		assert_ok!(seat(4));
+		let since = System::block_number();
+		run_to(13);
+		assert_eq!(TestWorkers::ratings(), [(4, Conduct::Lapsed { since })]);
+	});
+}
+
+#[test]
 fn every_lapse_opens_a_seat() {
 	ExtBuilder::default().build_and_execute(|| {
 		assert_ok!(seat_with(terms(4), RANGE, 1, 5));
@@ -110,7 +144,7 @@ fn a_full_block_carries_the_agenda_over() {
 			AgendaCursor::<Test>::get()
 		});
 		assert_eq!(left, [4, 4, 7]);
-		assert_eq!(TestWorkers::ratings().len(), 20);
+		assert_eq!(TestBook::book().reopened.len(), 20);
 		assert_eq!(Verdicts::on_idle(9, Weight::zero()), Weight::zero());
 	});
 }

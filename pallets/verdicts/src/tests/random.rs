@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use dgcs_primitives::{
 	doubles::{TestBook, TestEscrow},
-	Ballot, Judge, Outcome, RangeIndex, RangeTerms,
+	Ballot, Head, Judge, Outcome, RangeIndex, RangeTerms,
 };
 use frame_support::{traits::Hooks, weights::Weight};
 use proptest::prelude::*;
 
-use crate::{mock::*, Answers, Blocks, Closing, Head, Heads, RangeVote, Ranges, Seat, SeatState};
+use crate::{mock::*, Answers, Blocks, Closing, Heads, RangeVote, Ranges, Seat, SeatState};
 
 const RANGES: u32 = 3;
 const LEN: u8 = 3;

@@ -2,13 +2,13 @@
 
 use dgcs_primitives::{
 	doubles::{TestBook, TestEscrow, TestWorkers},
-	merkle_root, Commitment, Conduct, Judge, Outcome, RangeIndex, RangeTerms, Receipt, Round,
+	merkle_root, Commitment, Conduct, Head, Judge, Outcome, RangeIndex, RangeTerms, Receipt, Round,
 	SeatError, TaskId, Verdict,
 };
 use frame_support::{assert_noop, assert_ok, dispatch::GetDispatchInfo};
 use sp_core::H256;
 
-use crate::{mock::*, Agenda, Answers, Blocks, Error, Event, Head, Heads, Phase, WeightInfo};
+use crate::{mock::*, Agenda, Answers, Blocks, Error, Event, Heads, Phase, WeightInfo};
 
 const FOUND: &[u8] = &[1, 2, 3, 4];
 

@@ -1,18 +1,19 @@
 //! A task specification as JSON: what `dgcs_task` returns and `dgcs_estimate` takes. What the one
 //! returns the other takes.
 
-use cid::{multihash::Multihash, Cid};
+use dgcs_content::content_id;
 use dgcs_primitives::{
-	ContentCodec, ContentId, Payout, Selection, SpecError, SubtaskLimits, TaskKind, TaskSpec,
-	Visibility, MAX_MEMORY_MIB, MAX_PPLNS_WINDOW, MAX_RANGE_SIZE, MAX_REPLICAS, MAX_SUBTASKS,
+	ContentCodec, ContentId, Payout, Selection, SubtaskLimits, TaskKind, TaskSpec, Visibility,
 	MIN_REPLICAS,
 };
-use dgcs_runtime::Balance;
-use serde::{de::DeserializeOwned, Serialize};
-use serde_json::{json, Map, Value};
+use serde::{de::DeserializeOwned, Serialize, Serializer};
+use serde_json::{Map, Value};
 use sp_core::H256;
 
-use super::{error::RpcError, params::FromJson, views::Digits};
+use crate::{
+	params::{FromJson, ParamError},
+	Balance,
+};
 
 /// Limits of a subtask that nobody has thought about yet. They do not change the price.
 const DEFAULT_LIMITS: SubtaskLimits =
@@ -20,12 +21,15 @@ const DEFAULT_LIMITS: SubtaskLimits =
 /// The same for both timeouts, in blocks: a week.
 const DEFAULT_TIMEOUT: u32 = 7 * 24 * 60 * 20;
 
-/// Multicodec of one raw block.
-const RAW: u64 = 0x55;
-/// Multicodec of a UnixFS node.
-const DAG_PB: u64 = 0x70;
-/// Multihash code of SHA-256.
-const SHA2_256: u64 = 0x12;
+/// A number as a string of digits: it may be above what a JSON number holds in JavaScript.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Digits<T>(pub T);
+
+impl<T: ToString> Serialize for Digits<T> {
+	fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+		serializer.serialize_str(&self.0.to_string())
+	}
+}
 
 /// A task specification, to be returned.
 #[derive(Clone, Debug, Serialize)]
@@ -63,7 +67,7 @@ impl From<TaskSpec<Balance>> for SpecJson {
 		let SubtaskLimits { time_ms, memory_mib, fuel } = spec.limits;
 		SpecJson {
 			kind: spec.kind,
-			manifest: cid_text(&spec.manifest),
+			manifest: content_id::display(&spec.manifest),
 			input_root: spec.input_root,
 			subtasks: spec.subtasks,
 			range_size: spec.range_size,
@@ -81,31 +85,12 @@ impl From<TaskSpec<Balance>> for SpecJson {
 	}
 }
 
-fn cid_text(id: &ContentId) -> String {
-	let codec = match id.codec {
-		ContentCodec::Raw => RAW,
-		ContentCodec::DagPb => DAG_PB,
-	};
-	let hash = Multihash::wrap(SHA2_256, id.digest.as_bytes())
-		.expect("a SHA-256 digest is shorter than the 64 bytes that a multihash may hold; qed");
-	Cid::new_v1(codec, hash).to_string()
-}
-
 impl FromJson for ContentId {
 	const EXPECTED: &'static str =
 		"a CIDv1 of a raw or dag-pb block with SHA-256, such as \"bafkrei…\"";
 
 	fn from_json(value: &Value) -> Option<Self> {
-		let cid: Cid = value.as_str()?.parse().ok()?;
-		let codec = match cid.codec() {
-			RAW => ContentCodec::Raw,
-			DAG_PB => ContentCodec::DagPb,
-			_ => return None,
-		};
-		let hash = cid.hash();
-		let is_ours = cid.version() == cid::Version::V1 && hash.code() == SHA2_256;
-		let digest: [u8; 32] = hash.digest().try_into().ok()?;
-		is_ours.then_some(ContentId { codec, digest: H256(digest) })
+		content_id::parse(value.as_str()?).ok()
 	}
 }
 
@@ -141,7 +126,7 @@ impl FromJson for TaskSpec<Balance> {
 		Self::read("spec", value.clone()).ok()
 	}
 
-	fn read(name: &str, value: Value) -> Result<Self, RpcError> {
+	fn read(name: &str, value: Value) -> Result<Self, ParamError> {
 		let mut fields = Fields::of::<Self>(name, value)?;
 		let replicas = fields.or("replicas", MIN_REPLICAS)?;
 		let unknown = ContentId { codec: ContentCodec::Raw, digest: H256::zero() };
@@ -174,7 +159,7 @@ impl FromJson for SubtaskLimits {
 		Self::read("limits", value.clone()).ok()
 	}
 
-	fn read(name: &str, value: Value) -> Result<Self, RpcError> {
+	fn read(name: &str, value: Value) -> Result<Self, ParamError> {
 		let mut fields = Fields::of::<Self>(name, value)?;
 		let limits = SubtaskLimits {
 			time_ms: fields.or("timeMs", DEFAULT_LIMITS.time_ms)?,
@@ -194,11 +179,11 @@ struct Fields {
 
 impl Fields {
 	/// The fields of `value`, out of which a `T` is to be made.
-	fn of<T: FromJson>(name: &str, value: Value) -> Result<Self, RpcError> {
+	fn of<T: FromJson>(name: &str, value: Value) -> Result<Self, ParamError> {
 		let name = name.into();
 		match value {
 			Value::Object(left) => Ok(Fields { name, left }),
-			got => Err(RpcError::Wrong { name, expected: T::EXPECTED, got }),
+			got => Err(ParamError::Wrong { name, expected: T::EXPECTED, got }),
 		}
 	}
 
@@ -207,26 +192,26 @@ impl Fields {
 		self.left.remove(field).filter(|value| !value.is_null())
 	}
 
-	fn or<T: FromJson>(&mut self, field: &str, default: T) -> Result<T, RpcError> {
+	fn or<T: FromJson>(&mut self, field: &str, default: T) -> Result<T, ParamError> {
 		match self.take(field) {
 			Some(value) => T::read(&self.path(field), value),
 			None => Ok(default),
 		}
 	}
 
-	fn needed<T: FromJson>(&mut self, field: &str) -> Result<T, RpcError> {
+	fn needed<T: FromJson>(&mut self, field: &str) -> Result<T, ParamError> {
 		let value = self
 			.take(field)
-			.ok_or_else(|| RpcError::Missing { name: self.path(field), expected: T::EXPECTED })?;
+			.ok_or_else(|| ParamError::Missing { name: self.path(field), expected: T::EXPECTED })?;
 		T::read(&self.path(field), value)
 	}
 
 	/// A misspelt field must not silently get its default.
-	fn nothing_left(self) -> Result<(), RpcError> {
+	fn nothing_left(self) -> Result<(), ParamError> {
 		match self.left.into_iter().next() {
 			Some((field, got)) => {
 				let name = format!("{}.{field}", self.name);
-				Err(RpcError::Wrong { name, expected: "no such field", got })
+				Err(ParamError::Wrong { name, expected: "no such field", got })
 			},
 			None => Ok(()),
 		}
@@ -237,70 +222,13 @@ impl Fields {
 	}
 }
 
-/// Which field of `spec` breaks a rule, and what the rule is.
-///
-/// Some limits are constants of the chain, which may change with a runtime upgrade: those are named
-/// as wallets show them, and not repeated here.
-pub fn refusal(error: SpecError, spec: &TaskSpec<Balance>) -> RpcError {
-	let SubtaskLimits { time_ms, memory_mib, fuel } = spec.limits;
-	let (field, rule, got) = match error {
-		SpecError::Subtasks => (
-			"subtasks",
-			format!(
-				"1 to {MAX_SUBTASKS}, and no more than `runTimeout` times the constant \
-				 `tasks.maxDecidedPerBlock`"
-			),
-			json!(spec.subtasks),
-		),
-		SpecError::RangeSize => {
-			("rangeSize", format!("1 to {MAX_RANGE_SIZE}"), json!(spec.range_size))
-		},
-		SpecError::Replicas => (
-			"replicas",
-			format!(
-				"odd, at least {MIN_REPLICAS} and at most `maxReplicas`, which is at most \
-				 {MAX_REPLICAS}"
-			),
-			json!({ "replicas": spec.replicas, "maxReplicas": spec.max_replicas }),
-		),
-		SpecError::Reward => (
-			"reward",
-			"more than 0 and at least the constant `tasks.minReward`".into(),
-			json!(spec.reward.to_string()),
-		),
-		SpecError::Limits => (
-			"limits",
-			format!("more than 0 each, and `memoryMib` at most {MAX_MEMORY_MIB}"),
-			json!({ "timeMs": time_ms, "memoryMib": memory_mib, "fuel": fuel.to_string() }),
-		),
-		SpecError::Timeout => (
-			"runTimeout",
-			"at least what a range with its vote takes (`rangeSize` times `limits.timeMs`, and the \
-			 constants `tasks.leaseSlack` and `tasks.votePeriod`) and at most \
-			 `tasks.maxRunTimeout`; `queueTimeout` from 1 to `tasks.maxQueueTimeout`"
-				.into(),
-			json!({ "queueTimeout": spec.queue_timeout, "runTimeout": spec.run_timeout }),
-		),
-		SpecError::Kind => {
-			("kind", "\"compute\": the chain has no rules for the others yet".into(), json!(spec.kind))
-		},
-		SpecError::Window => (
-			"payout",
-			format!(
-				"\"pps\", or \"pplns\" with a window of {} (`maxReplicas`) to {MAX_PPLNS_WINDOW}",
-				spec.max_replicas
-			),
-			json!(spec.payout),
-		),
-	};
-	RpcError::InvalidSpec { field, rule, got }
-}
-
 #[cfg(test)]
 mod tests {
+	use serde_json::json;
+
 	use super::*;
 
-	fn read(value: Value) -> Result<TaskSpec<Balance>, RpcError> {
+	fn read(value: Value) -> Result<TaskSpec<Balance>, ParamError> {
 		FromJson::read("spec", value)
 	}
 
@@ -333,7 +261,7 @@ mod tests {
 		assert_eq!(id.codec, ContentCodec::Raw);
 		let sha256 = "0x2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
 		assert_eq!(id.digest, sha256.parse().expect("32 bytes"));
-		assert_eq!(cid_text(&id), cid);
+		assert_eq!(content_id::display(&id), cid);
 		// The same digest as a CIDv0 names something else.
 		let old = json!("QmRN6wdp1S2A5EtjW9A3M1vKSBuQQGcgvuhoMUoEz4iiT5");
 		assert_eq!(ContentId::from_json(&old), None);
@@ -357,27 +285,6 @@ mod tests {
 		] {
 			let message = message(spec);
 			assert!(message.contains(words), "`{words}` is not in: {message}");
-		}
-	}
-
-	#[test]
-	fn each_broken_rule_names_its_field() {
-		let right = json!({ "subtasks": 10, "reward": 1 });
-		for (field, wrong) in [
-			("subtasks", json!(0)),
-			("rangeSize", json!(MAX_RANGE_SIZE + 1)),
-			("replicas", json!(4)),
-			("reward", json!("0")),
-			("limits", json!({ "memoryMib": MAX_MEMORY_MIB + 1 })),
-			("runTimeout", json!(0)),
-			("payout", json!({ "pplns": { "window": 0 } })),
-		] {
-			let mut spec = right.clone();
-			spec[field] = wrong;
-			let spec = read(spec).expect("well-formed");
-			let error = spec.validate().expect_err("a rule is broken");
-			let message = refusal(error, &spec).to_string();
-			assert!(message.contains(&format!("`{field}`")), "`{field}` is not in: {message}");
 		}
 	}
 }

@@ -6,12 +6,58 @@
 use std::marker::PhantomData;
 
 use dgcs_primitives::{RangeIndex, TaskId};
-use dgcs_runtime::AccountId;
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use serde_json::{json, Value};
+use sp_core::{bytes::from_hex, Bytes, H256};
 
-use super::error::RpcError;
-use crate::service::BlockHash;
+use crate::AccountId;
+
+/// What is wrong with a parameter.
+#[derive(Debug, thiserror::Error)]
+pub enum ParamError {
+	/// It is needed, and was not sent.
+	#[error("parameter `{name}` is missing: expected {expected}")]
+	Missing {
+		/// The parameter.
+		name: String,
+		/// What it should be.
+		expected: &'static str,
+	},
+	/// It is not what it should be.
+	#[error("parameter `{name}` is wrong: expected {expected}, got {}", shortened(.got))]
+	Wrong {
+		/// The parameter.
+		name: String,
+		/// What it should be.
+		expected: &'static str,
+		/// What was sent.
+		got: Value,
+	},
+}
+
+impl ParamError {
+	/// JSON-RPC's own code for it.
+	pub const CODE: i32 = -32602;
+
+	/// The details for programs.
+	pub fn data(&self) -> Value {
+		let (name, expected, got) = match self {
+			ParamError::Missing { name, expected } => (name, expected, Value::Null),
+			ParamError::Wrong { name, expected, got } => (name, expected, json!(shortened(got))),
+		};
+		json!({ "parameter": name, "expected": expected, "got": got })
+	}
+}
+
+/// A value as it was sent, cut short if somebody sent a novel.
+pub fn shortened(value: &Value) -> String {
+	const MOST: usize = 80;
+	let text = value.to_string();
+	match text.char_indices().nth(MOST) {
+		Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
+		None => text,
+	}
+}
 
 /// A parameter that is to be a `T`.
 #[derive(Debug)]
@@ -35,8 +81,8 @@ pub trait FromJson: Sized {
 	fn from_json(value: &Value) -> Option<Self>;
 
 	/// Reads the value of the parameter `name`.
-	fn read(name: &str, value: Value) -> Result<Self, RpcError> {
-		Self::from_json(&value).ok_or_else(|| RpcError::Wrong {
+	fn read(name: &str, value: Value) -> Result<Self, ParamError> {
+		Self::from_json(&value).ok_or_else(|| ParamError::Wrong {
 			name: name.into(),
 			expected: Self::EXPECTED,
 			got: value,
@@ -45,19 +91,19 @@ pub trait FromJson: Sized {
 }
 
 /// Reads the parameter `name`, which must have been sent.
-pub fn required<T: FromJson>(name: &str, param: Option<Param<T>>) -> Result<T, RpcError> {
+pub fn required<T: FromJson>(name: &str, param: Option<Param<T>>) -> Result<T, ParamError> {
 	optional(name, param)?
-		.ok_or_else(|| RpcError::Missing { name: name.into(), expected: T::EXPECTED })
+		.ok_or_else(|| ParamError::Missing { name: name.into(), expected: T::EXPECTED })
 }
 
 /// Reads the parameter `name`, if it was sent. `null` counts as not sent.
-pub fn optional<T: FromJson>(name: &str, param: Option<Param<T>>) -> Result<Option<T>, RpcError> {
+pub fn optional<T: FromJson>(name: &str, param: Option<Param<T>>) -> Result<Option<T>, ParamError> {
 	param.filter(|param| !param.value.is_null()).map(|param| T::read(name, param.value)).transpose()
 }
 
 /// A whole number, as a JSON number or, for those above what JavaScript can hold, as its digits in
 /// a string.
-pub fn whole(value: &Value) -> Option<u128> {
+fn whole(value: &Value) -> Option<u128> {
 	match value {
 		Value::Number(number) => number.as_u64().map(u128::from),
 		// `parse` alone would also take a leading plus.
@@ -125,7 +171,7 @@ impl FromJson for bool {
 	}
 }
 
-impl FromJson for BlockHash {
+impl FromJson for H256 {
 	const EXPECTED: &'static str = "a hash, 0x and 64 hexadecimal digits";
 
 	fn from_json(value: &Value) -> Option<Self> {
@@ -146,10 +192,18 @@ impl FromJson for AccountId {
 	}
 }
 
+impl FromJson for Bytes {
+	const EXPECTED: &'static str = "bytes, as 0x and hexadecimal digits";
+
+	fn from_json(value: &Value) -> Option<Self> {
+		let text = value.as_str().filter(|text| text.starts_with("0x"))?;
+		from_hex(text).ok().map(Bytes)
+	}
+}
+
 #[cfg(test)]
 mod tests {
 	use super::*;
-	use serde_json::json;
 
 	fn param<T>(value: Value) -> Option<Param<T>> {
 		serde_json::from_value(value).expect("a parameter takes any JSON")
@@ -181,13 +235,13 @@ mod tests {
 		required::<u32>("limit", param(json!(u64::MAX))).expect_err("too large");
 		required::<AccountId>("account", param(json!("5Grw"))).expect_err("too short");
 		required::<AccountId>("account", param(json!("5".repeat(1 << 20)))).expect_err("too long");
-		required::<BlockHash>("at", param(json!("0x12"))).expect_err("too short");
-		required::<BlockHash>("at", param(json!(12))).expect_err("a number");
+		required::<H256>("at", param(json!("0x12"))).expect_err("too short");
+		required::<H256>("at", param(json!(12))).expect_err("a number");
 	}
 
 	#[test]
 	fn accounts_come_as_address_and_as_hex() {
-		let alice = sp_core::crypto::AccountId32::from([7; 32]);
+		let alice = AccountId::from([7; 32]);
 		let hex = format!("0x{}", "07".repeat(32));
 		for text in [alice.to_string(), hex] {
 			assert_eq!(AccountId::from_json(&json!(text)), Some(alice.clone()));

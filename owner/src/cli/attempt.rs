@@ -1,0 +1,93 @@
+//! `dgcs task try`.
+
+use std::{path::PathBuf, time::Duration};
+
+use dgcs_worker::execute::{Abandon, Done};
+use serde_json::json;
+
+use super::{
+	args::TryArgs,
+	exit::{CommandError, Exit, Result},
+	output::Output,
+	render,
+	task::free,
+};
+use crate::{content::blocking, trial::Attempt, wish::Wish, Trial};
+
+pub(super) async fn run(args: &TryArgs, output: &Output) -> Result<Exit> {
+	let wish = args.wish.wish().map_err(CommandError::Usage)?;
+	let absolute = |path: &PathBuf| std::path::absolute(path).map_err(crate::error::at(path));
+	let out = args.out.as_ref().map(absolute).transpose()?;
+	if let Some(folder) = &out {
+		free(folder)?;
+	}
+	let abandon = Abandon::default();
+	// On Ctrl-C nobody waits for the answer any more.
+	let _ends = Ends(abandon.clone());
+	let (asked, only, folder, said) = (wish.clone(), args.subtask, out.clone(), output.clone());
+	let trial = blocking(move || {
+		let threads = std::thread::available_parallelism().map_or(1, usize::from);
+		let (out, abandon) = (folder.as_deref(), &abandon);
+		Attempt { wish: &asked, only, out, threads, abandon }.run(&|done| tell(done, &said))
+	})
+	.await?;
+	let exit = if trial.gaps.is_empty() { Exit::Done } else { Exit::InPart };
+	let shown = out.map(|folder| folder.display().to_string());
+	output.result(
+		|| sum_up(&trial, &wish, shown.as_deref()),
+		|| {
+			json!({
+				"event": "tried", "subtasks": trial.subtasks, "cpuMs": trial.cpu_time.as_millis(),
+				"longestMs": trial.longest.as_millis(), "mostFuel": trial.most_fuel,
+				"out": shown, "bytes": trial.bytes, "gaps": render::gap_objects(&trial.gaps),
+				"exit": exit as u8,
+			})
+		},
+	);
+	Ok(exit)
+}
+
+/// Ends what it was made for when it goes.
+struct Ends(Abandon);
+
+impl Drop for Ends {
+	fn drop(&mut self) {
+		self.0.abandon();
+	}
+}
+
+fn tell(done: &Done, output: &Output) {
+	let Done { subtask, outcome, fuel, cpu_time, .. } = done;
+	if output.is_json() {
+		let object = || {
+			json!({
+				"event": "computed", "subtask": subtask, "outcome": outcome, "fuel": fuel,
+				"cpuMs": cpu_time.as_millis(),
+			})
+		};
+		output.result(String::new, object);
+	} else {
+		output.note(&format!("subtask {subtask}: {outcome}, {}, {fuel} fuel", time(*cpu_time)));
+	}
+}
+
+fn sum_up(trial: &Trial, wish: &Wish, folder: Option<&str>) -> String {
+	let limits = &wish.terms.limits;
+	let place = folder.map_or("; --out keeps it".into(), |folder| format!(" in {folder}"));
+	format!(
+		"{} subtasks in {} of processor time here. The longest took {} of {} (--time) and {} of {} fuel \
+		 (--fuel).\nThe solution has {} bytes{place}{}",
+		trial.subtasks,
+		time(trial.cpu_time),
+		time(trial.longest),
+		time(Duration::from_millis(limits.time_ms.into())),
+		trial.most_fuel,
+		limits.fuel,
+		trial.bytes,
+		render::gaps(&trial.gaps),
+	)
+}
+
+fn time(time: Duration) -> String {
+	format!("{:.2} s", time.as_secs_f64())
+}

@@ -1,0 +1,478 @@
+// What goes wrong for an owner that does nothing wrong on purpose: files, programs, stores, nodes and money
+// that are not as they should be, and Ctrl-C. Each is said with what to do, nothing is paid twice or stays
+// on hold, and no worker is punished. On a chain of one masternode, with the commands themselves.
+
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import {
+	appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, truncateSync,
+	writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+
+import { account, balance, EventLog, rpc, send, until } from './lib/chain.mjs';
+import { RealWorker } from './lib/dgcs.mjs';
+import { Line } from './lib/line.mjs';
+import { startDevelopment } from './lib/network.mjs';
+import { Command } from './lib/owner.mjs';
+import { calls, echoes, floods, grows, loops } from './lib/wasm.mjs';
+
+const DGC = 10n ** 12n;
+const MIB = 1 << 20;
+const WORKERS = ['//Alice//stash', '//Bob//stash', '//Charlie//stash'];
+/** More memory than any of them offers. */
+const TOO_MUCH = ['--memory', '4096'];
+const OTHER_CHAIN = `0x${'11'.repeat(32)}`;
+const TEXT = Array.from({ length: 60 }, (_, i) => `line ${i}\n`).join('');
+
+describe('bad input', () => {
+	/** @type {import('./lib/network.mjs').Network} */
+	let network;
+	let api, log, folder, url;
+	/** @type {RealWorker[]} */
+	const workers = [];
+	/** Settles when workers are registered. */
+	let ready, register;
+	const owners = new Set();
+	const lines = [];
+
+	before(async () => {
+		folder = mkdtempSync(path.join(tmpdir(), 'dgcs-bad-input-'));
+		network = await startDevelopment('bad-input');
+		api = network.api('alice');
+		({ url } = network.node('alice'));
+		log = await EventLog.follow(api);
+		// Where owners and workers reach it: the chain's first state names another port.
+		const [{ key }] = await rpc(api, 'dgcs_masternodes');
+		await send(api, api.tx.masternodes.update(key, url), account('//Alice'));
+		for (const [name, bytes] of Object.entries({
+			echo: echoes(), grow: grows(), loop: loops(), flood: floods(), foreign: calls('env', 'fetch'),
+			empty: Buffer.alloc(0), script: Buffer.from('#!/bin/sh\necho hello\n'),
+		})) writeFileSync(file(`${name}.wasm`), bytes);
+		writeFileSync(file('text'), TEXT);
+		ready = new Promise((resolve) => (register = resolve)).then(startWorkers);
+		ready.catch(() => {}); // Whoever waits for it sees why.
+	});
+
+	after(async () => {
+		log?.stop();
+		lines.forEach((line) => line.close());
+		await Promise.all(workers.map((worker) => worker.kill()));
+		await network?.stop();
+		if (folder) rmSync(folder, { recursive: true, force: true });
+	});
+
+	describe('on its way', { concurrency: true }, () => {
+		it('waits for workers that there are not, says so, and gives the money back', async () => {
+			const task = ['run', file('echo.wasm'), '--count', '1', '--wait', '30s', '--out', file('nobody')];
+			const run = dgcs('//Ferdie', ['task', ...task, ...TOO_MUCH, '--yes']);
+			const about = ({ message }) => message.includes('worker');
+			const first = Promise.all([run.says('estimate'), run.says('warning', about), run.says('queued')]);
+			// From then on the others get theirs, of which none has enough memory for this one.
+			const [estimate, warning, queued] = await first.finally(register);
+			assert.match(estimate.warnings.join(), /no worker is registered.*needs 3 .*30 s \(--wait\).*comes back/);
+			assert.equal(estimate.operators, 0);
+			assert.match(warning.message, /no worker is registered.*until block #\d+.*comes back.*task cancel \d+/);
+			assert.ok(warning.message.includes(`#${queued.due}`), `${warning.message}, and not #${queued.due}`);
+			const { code, last } = await run.end();
+			assert.equal(code, 3, `${run}`);
+			const ended = run.said.find(({ event }) => event === 'ended');
+			assert.deepEqual([ended.end, ended.paid, ended.refunded], ['expired', '0', held(run)]);
+			assert.deepEqual(last.gaps, [{ subtask: 0, reason: 'no verdict' }]);
+		});
+
+		it('refuses what is no program and no input before anything is paid', async () => {
+			execFileSync('mkfifo', [file('pipe')]);
+			symlinkSync('nothing', file('dangling'));
+			writeFileSync(file('nothing-in-it'), '');
+			mkdirSync(file('folder'));
+			mkdirSync(file('links'));
+			symlinkSync('/etc/hostname', file('links/link'));
+			writeFileSync(file('huge.wasm'), '');
+			truncateSync(file('huge.wasm'), 33 * MIB);
+			const program = (name, says) => [[file(name), '--input', file('text')], name, says];
+			const input = (name, says, ...how) => {
+				return [[file('echo.wasm'), '--input', file(name), ...how], name, says];
+			};
+			const cases = [
+				program('missing.wasm', /No such file.*check its path/),
+				program('dangling', /No such file.*link/),
+				program('folder', /is a folder: give the file/),
+				program('pipe', /is a device, pipe or socket/),
+				program('empty.wasm', /the file is empty; compile the program for wasm32-wasip1/),
+				program('script.wasm', /it is a script; compile/),
+				program('foreign.wasm', /needs env\.fetch.*compile it for wasm32-wasip1/),
+				program('huge.wasm', /34603008 bytes|33554433 bytes.*may have 33554432/),
+				input('missing', /No such file.*check its path/),
+				input('dangling', /No such file.*link on the way leads to nothing/),
+				input('pipe', /is a device, pipe or socket/),
+				input('nothing-in-it', /the input is empty/),
+				input('nothing-in-it', /the input is empty/, '--split', 'lines'),
+				input('folder', /the input is empty/, '--split', 'files'),
+				input('folder', /cannot be cut by lines; give a file/, '--split', 'lines'),
+				input('text', /only a folder can be cut by files/, '--split', 'files'),
+				...['files', 'bytes', 'index:2'].map((split) => {
+					return input('links', /links\/link is a symbolic link.*put a copy in its place/, '--split', split);
+				}),
+			];
+			await Promise.all(cases.map(async ([args, name, says], i) => {
+				const out = ['--out', file(`refused-${i}`), '--yes'];
+				const run = dgcs('//Bob', ['task', 'run', ...args, ...out], { data: `refused-${i}` });
+				const { code, said, last } = await run.end();
+				assert.equal(code, 1, `${run}`);
+				assert.match(last.message, says);
+				// What is wrong with the whole input need not name a file: there is one.
+				assert.ok(last.message.includes(name) || /input|folder/.test(last.message), last.message);
+				assert.ok(!said.some(({ event }) => event === 'prepared' || event === 'sent'), `${run}`);
+				assert.ok(!existsSync(file(`refused-${i}`)), 'no folder is left behind');
+			}));
+			assert.equal((await api.rpc.system.accountNextIndex(account('//Bob').address)).toNumber(), 0);
+		});
+
+		it('refuses a file that grows or shrinks while it is read, and takes it when it is at rest', async () => {
+			const changes = {
+				grows: (name) => appendFileSync(name, Buffer.alloc(MIB)),
+				shrinks: (name) => truncateSync(name, 5 * MIB),
+			};
+			await Promise.all(Object.entries(changes).map(async ([how, change]) => {
+				const name = file(how);
+				writeFileSync(name, '');
+				truncateSync(name, 64 * MIB);
+				const task = ['task', 'prepare', file('echo.wasm'), '--input', name, '--split', 'bytes:1M'];
+				const prepare = dgcs('//Bob', task, { data: how });
+				await prepare.says('reading');
+				let over = false;
+				prepare.closed.then(() => (over = true));
+				while (!over) {
+					change(name);
+					await new Promise(setImmediate);
+				}
+				const { code, last } = await prepare.end();
+				assert.equal(code, 1, `${prepare}`);
+				assert.match(last.message, /try again when nothing writes to it/);
+				const again = await dgcs('//Bob', task, { data: how }).end();
+				assert.equal(again.code, 0, JSON.stringify(again.last));
+			}));
+		});
+
+		it('names an input that vanishes half-way, and goes on when it is back', async () => {
+			const name = file('vanishing');
+			writeFileSync(name, '');
+			truncateSync(name, 64 * MIB);
+			const prepare = () => {
+				const task = ['task', 'prepare', file('echo.wasm'), '--input', name];
+				return dgcs('//Bob', task, { data: 'vanishing' });
+			};
+			const first = prepare();
+			await first.says('reading');
+			first.interrupt();
+			assert.equal((await first.end()).code, 130, `${first}`);
+			rmSync(name);
+			const gone = prepare();
+			const { code, last } = await gone.end();
+			assert.equal(code, 1, `${gone}`);
+			assert.ok(last.message.includes(name) && /check that it exists/.test(last.message), last.message);
+			writeFileSync(name, TEXT);
+			const back = prepare();
+			assert.equal((await back.end()).code, 0, `${back}`);
+		});
+
+		it('says what is missing of the money, and holds none', async () => {
+			const task = ['task', 'run', file('echo.wasm'), '--count', '1', '--reward', '1', '--yes'];
+			const poor = dgcs('//poor', [...task, '--out', file('poor')]);
+			assert.equal((await poor.end()).code, 4, `${poor}`);
+			assert.match(poor.said.at(-1).message, /can spend 0 DGC.*are missing.*--reward/);
+			// It had enough when it was asked for the price, and has not when it pays.
+			await send(api, api.tx.balances.transferKeepAlive(account('//late').address, 10n * DGC), account('//Alice'));
+			const line = await lineTo(url);
+			const late = dgcs('//late', [...task, '--out', file('late')], { chain: line.url });
+			const spend = api.tx.balances.transferKeepAlive(account('//poor').address, 8n * DGC);
+			const spent = late.says('sent').then(() => send(api, spend, account('//late')));
+			line.before = (method) => method === 'author_submitExtrinsic' ? spent : undefined;
+			const { code, last } = await late.end();
+			assert.equal(code, 4, `${late}`);
+			assert.match(last.message, /are missing/);
+			assert.equal((await balance(api, account('//late').address)).reserved, 0n);
+			assert.equal(last.resume.startsWith('dgcs task submit'), true, `${late}`);
+		});
+
+		it('says that a store is down, lies or is full, and goes on when it is not', async () => {
+			const big = file('big');
+			writeFileSync(big, '');
+			truncateSync(big, 48 * MIB);
+			const prepare = (data, ...more) => {
+				return dgcs('//Bob', ['task', 'prepare', file('echo.wasm'), '--input', big, ...more], { data });
+			};
+			const fails = async (command, code, says) => {
+				const end = await command.end();
+				assert.equal(end.code, code, `${command}`);
+				assert.match(end.last.message, says);
+			};
+			const other = 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy';
+			await Promise.all([
+				fails(prepare('no-kubo', '--kubo', 'http://127.0.0.1:1'), 5, /Kubo daemon at http:\/\/127\.0\.0\.1:1.*`ipfs daemon` runs there/),
+				withKubo(() => [200, { Key: other }], (kubo) => {
+					return fails(prepare('lying-kubo', '--kubo', kubo), 5, /it stored bafkreigh2ak.* where baf.* was put/);
+				}),
+				withKubo(() => [500, { Message: 'no space left on device' }], (kubo) => {
+					return fails(prepare('full-kubo', '--kubo', kubo), 5, /no space left on device.*try again/);
+				}),
+				(async () => {
+					const full = /the store is full.*more room \(--store-capacity.*end tasks that are no longer needed/;
+					await fails(prepare('small', '--store-capacity', '20M'), 1, full);
+					const room = ['--store-capacity', '80M'];
+					const again = prepare('small', ...room);
+					assert.equal((await again.end()).code, 0, `${again}`);
+					await knowsOne('small');
+					// Another one is too much, until the first is let go of.
+					const { name } = await again.says('prepared');
+					const another = () => prepare('small', ...room, '--split', 'bytes:2M');
+					await fails(another(), 1, full);
+					const cancel = dgcs('//Bob', ['task', 'cancel', name, '--yes'], { data: 'small' });
+					assert.equal((await cancel.end()).code, 0, `${cancel}`);
+					const last = another();
+					assert.equal((await last.end()).code, 0, `${last}`);
+					await knowsOne('small');
+				})(),
+			]);
+		});
+
+		it('says that a disk is full, and goes on when there is room', async (t) => {
+			const disk = file('disk');
+			mkdirSync(disk);
+			try {
+				execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'none', disk], { stdio: 'pipe' });
+			} catch (error) {
+				return t.skip(`no disk can be made to fill up: ${error.message.trim()}`);
+			}
+			try {
+				const big = file('larger-than-the-disk');
+				writeFileSync(big, '');
+				truncateSync(big, 48 * MIB);
+				const task = ['task', 'prepare', file('echo.wasm'), '--input', big];
+				const full = dgcs('//Bob', task, { data: 'disk' });
+				assert.equal((await full.end()).code, 1, `${full}`);
+				assert.match(full.said.at(-1).message, /No space left on device.*check the disk|No space left.*make room/);
+				execFileSync('mount', ['-o', 'remount,size=400m', disk]);
+				const again = dgcs('//Bob', task, { data: 'disk' });
+				assert.equal((await again.end()).code, 0, `${again}`);
+				await knowsOne('disk');
+			} finally {
+				execFileSync('umount', [disk]);
+			}
+		});
+
+		it('refuses a node that is of another chain, behind or not there', async () => {
+			const estimate = (chain, ...more) => {
+				const task = ['task', 'estimate', file('echo.wasm'), '--count', '1', ...more];
+				return dgcs('//Bob', task, { chain, data: 'estimates' });
+			};
+			const other = estimate(url, '--genesis', OTHER_CHAIN);
+			assert.equal((await other.end()).code, 5, `${other}`);
+			assert.match(other.said.at(-1).message, /is a node of another chain.*expected 0x1111.*URL of a node of the right/);
+			const late = await lineTo(url);
+			late.change = (method, result) => {
+				return method === 'system_syncState' ? { ...result, currentBlock: 7, highestBlock: 5007 } : result;
+			};
+			const chosen = estimate(`${late.url},${url}`);
+			assert.equal((await chosen.end()).code, 0, `${chosen}`);
+			const [behind, nobody] = [estimate(late.url), estimate('ws://127.0.0.1:1')];
+			const ends = await Promise.all([behind.end(), nobody.end()]);
+			assert.deepEqual(ends.map(({ code }) => code), [5, 5], `${behind}\n${nobody}`);
+			for (const { said } of ends) assert.match(said[0].message, /no answer yet from ws.*--chain/);
+			assert.match(ends[0].last.message, /5000 blocks behind its peers: wait until it has caught up/);
+			assert.match(ends[1].last.message, /no node answers.*127\.0\.0\.1:1.*Check that one of them runs/);
+		});
+
+		it('goes on when a node drops its connections', async () => {
+			await ready;
+			const line = await lineTo(url);
+			const out = file('dropped');
+			const task = ['run', file('echo.wasm'), '--input', file('text'), '--split', 'lines:20', '--out', out];
+			const run = dgcs('//Charlie', ['task', ...task, '--yes'], { chain: line.url });
+			for (const event of ['sent', 'holding', 'running', 'fetching']) {
+				if (!(await run.says(event))) break;
+				line.cut();
+				await Promise.race([line.tried(2), run.closed]);
+				line.mend();
+			}
+			assert.equal((await run.end()).code, 0, `${run}`);
+			assert.equal(readFileSync(path.join(out, 'result'), 'utf8'), TEXT);
+			assert.equal(log.all('tasks.Submitted', { owner: account('//Charlie').address }).length, 1);
+		});
+
+		it('ends when no node is left, and the money of a task that nobody can compute comes back', async () => {
+			await ready;
+			const line = await lineTo(url);
+			const task = ['run', file('echo.wasm'), '--count', '1', '--out', file('gone'), '--yes', ...TOO_MUCH];
+			const run = dgcs('//Dave', ['task', ...task], { chain: line.url });
+			const lacks = /only 0 operators have workers.*3 with too little memory \(a subtask needs 4096 MiB.*--memory/;
+			assert.match((await run.says('estimate')).warnings.join(), lacks);
+			const { task: number } = await run.says('submitted');
+			const { message } = await run.says('warning', ({ message }) => message.includes('operators'));
+			assert.match(message, lacks);
+			await run.says('queued');
+			line.cut();
+			const quiet = await run.says('warning', ({ message }) => message.startsWith('no new block'));
+			assert.match(quiet.message, /to end it loses nothing/);
+			const { code, last } = await run.end();
+			assert.equal(code, 5, `${run}`);
+			assert.match(last.message, /no node answers.*Check that one of them runs/);
+			assert.equal(last.resume, `dgcs task watch ${number}`);
+			const cancel = dgcs('//Dave', ['task', 'cancel', String(number), '--yes']);
+			assert.equal((await cancel.end()).code, 0, `${cancel}`);
+			const watch = dgcs('//Dave', last.resume.split(' ').slice(1));
+			assert.equal((await watch.end()).code, 3, `${watch}`);
+			const ended = watch.said.find(({ event }) => event === 'ended');
+			assert.deepEqual([ended.end, ended.refunded], ['cancelled', held(run)]);
+		});
+
+		it('reports how programs end that grow, loop or flood, and pays who ran them', async () => {
+			await ready;
+			const cases = { grow: 'out of memory', loop: 'out of fuel', flood: 'too much output' };
+			await Promise.all(Object.entries(cases).map(async ([name, reason], i) => {
+				const owner = ['//Eve', '//Dave//stash', '//Eve//stash'][i];
+				const out = file(`${name}-out`);
+				const limits = ['--memory', '64', '--fuel', '500000000', '--time', '30s'];
+				const run = dgcs(owner, [
+					'task', 'run', file(`${name}.wasm`), '--count', '1', ...limits, '--out', out, '--yes',
+				], { data: name });
+				const { code, last } = await run.end();
+				assert.equal(code, 3, `${run}`);
+				assert.deepEqual(last.gaps, [{ subtask: 0, reason }], `${run}`);
+				const ended = run.said.find(({ event }) => event === 'ended');
+				const reward = DGC / 1000n;
+				assert.deepEqual([ended.end, ended.agreed, ended.paid], ['completed', 1, String(3n * reward)]);
+			}));
+		});
+
+		it('submits what was prepared, whatever became of the input since', async () => {
+			await ready;
+			const name = file('changing');
+			writeFileSync(name, TEXT);
+			const task = [file('echo.wasm'), '--input', name, '--split', 'lines:30'];
+			const prepare = dgcs('//Ferdie//stash', ['task', 'prepare', ...task]);
+			assert.equal((await prepare.end()).code, 0, `${prepare}`);
+			const prepared = await prepare.says('prepared');
+			writeFileSync(name, 'something else\n'.repeat(100));
+			const submit = dgcs('//Ferdie//stash', ['task', 'submit', prepared.name, '--yes']);
+			assert.equal((await submit.end()).code, 0, `${submit}`);
+			rmSync(name);
+			const { task: number } = await submit.says('submitted');
+			const watch = dgcs('//Ferdie//stash', ['task', 'watch', String(number)]);
+			assert.equal((await watch.end()).code, 0, `${watch}`);
+			const out = file('unchanged');
+			const fetch = dgcs('//Ferdie//stash', ['task', 'fetch', String(number), '--out', out]);
+			assert.equal((await fetch.end()).code, 0, `${fetch}`);
+			assert.equal(readFileSync(path.join(out, 'result'), 'utf8'), TEXT);
+		});
+
+		it('goes on after Ctrl-C at any point, and pays once', async () => {
+			await ready;
+			const out = file('interrupted');
+			const input = ['--input', file('text'), '--split', 'lines:10', '--range', '1'];
+			const task = ['task', 'run', file('echo.wasm'), ...input, '--out', out, '--yes'];
+			const type = (args) => dgcs('//interrupted', args);
+			await send(api, api.tx.balances.transferKeepAlive(account('//interrupted').address, 10n * DGC), account('//Alice'));
+			const points = [
+				'estimate', 'reading', 'prepared', 'sent', 'submitted', 'holding', 'held', 'running', 'ended', 'fetching',
+			];
+			const met = [];
+			let resume = task;
+			for (const point of points) {
+				const run = type(task);
+				if (!(await run.says(point))) {
+					// It was past that when it was interrupted before, or went past it meanwhile.
+					const { code } = await run.end();
+					assert.equal(code, 0, `${run}`);
+					break;
+				}
+				run.interrupt();
+				const { code, last } = await run.end();
+				if (code === 0) break;
+				assert.equal(code, 130, `${run}`);
+				assert.equal(last.message, 'interrupted');
+				met.push(point);
+				resume = last.resume === 'the same command' || last.resume === '' ? task : last.resume.split(' ').slice(1);
+			}
+			assert.ok(met.length >= 6, `interrupted at ${met}`);
+			if (!existsSync(path.join(out, 'result'))) {
+				// What the last one said that it goes on with.
+				const rest = type(resume);
+				assert.equal((await rest.end()).code, 0, `${rest}`);
+			}
+			assert.equal(readFileSync(path.join(out, 'result'), 'utf8'), TEXT);
+			assert.equal(log.all('tasks.Submitted', { owner: account('//interrupted').address }).length, 1);
+		});
+	});
+
+	it('leaves nothing on hold, and no worker punished', async () => {
+		for (const owner of owners) {
+			const { reserved } = await balance(api, account(owner).address);
+			assert.equal(reserved, 0n, `${owner} has ${reserved} on hold`);
+		}
+		assert.deepEqual(log.all('workers.Faulted'), []);
+		assert.deepEqual(log.all('workers.Slashed'), []);
+		assert.equal((await api.query.workers.workers.keys()).length, WORKERS.length);
+	});
+
+	function file(name) {
+		return path.join(folder, name);
+	}
+
+	/** Types a command as `owner`, who keeps what it knows under its name or in `data`. */
+	function dgcs(owner, args, { chain = url, data = `data-${owner.replaceAll('/', '')}` } = {}) {
+		owners.add(owner);
+		return new Command(args, { chain, data: file(data), account: owner });
+	}
+
+	async function lineTo(target) {
+		const line = await Line.to(target);
+		lines.push(line);
+		return line;
+	}
+
+	/** What a command said that is held for its task. */
+	function held(command) {
+		return command.said.find(({ event }) => event === 'submitted').price;
+	}
+
+	/** An interrupted preparation is gone on with: it leaves no second task. */
+	async function knowsOne(data) {
+		const list = dgcs('//Bob', ['task', 'list'], { data });
+		const { last } = await list.end();
+		assert.deepEqual(last.tasks.map(({ state }) => state), ['prepared'], `${list}`);
+	}
+
+	async function startWorkers() {
+		const config = file('worker.toml');
+		writeFileSync(config, 'nice = 5\n[idle]\ncores = 3\nmemory = 4096\n');
+		for (const [i, uri] of WORKERS.entries()) {
+			workers.push(new RealWorker(network, `worker-${i + 1}`, uri, config));
+		}
+		workers.forEach((worker) => worker.start());
+		await until(api, 'the workers are registered', async () => {
+			return (await api.query.workers.workers.keys()).length === WORKERS.length;
+		});
+	}
+});
+
+/** Something that answers as a Kubo daemon does, until it is given a block. */
+async function withKubo(answer, use) {
+	const server = createServer((request, response) => {
+		request.resume().once('end', () => {
+			const command = new URL(request.url, 'http://host').pathname;
+			const [status, body] = command === '/api/v0/id' ? [200, { Addresses: [] }] : answer(command);
+			response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+		});
+	});
+	await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+	try {
+		return await use(`http://127.0.0.1:${server.address().port}`);
+	} finally {
+		server.close();
+	}
+}

@@ -1,0 +1,67 @@
+// Kubo daemons: other people's IPFS nodes, on loopback alone, that know nobody.
+
+import { execFileSync, spawn } from 'node:child_process';
+import { createWriteStream, readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+
+import { deadline, MINUTE } from './time.mjs';
+
+const running = new Set();
+process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+
+/** As the `test` profile: loopback addresses, free ports, no mDNS. Nor anybody to ask for others. */
+const SETTINGS = {
+	'AutoConf.Enabled': false,
+	'Bootstrap': [],
+	'DNS.Resolvers': {},
+	'Ipns.DelegatedPublishers': [],
+	'Routing.DelegatedRouters': [],
+	'Routing.Type': 'dht',
+};
+
+export class Kubo {
+	/**
+	 * A running daemon with a repository of its own.
+	 * @param {string} binary
+	 * @param {string} repository a folder that does not exist yet
+	 * @param {string} log
+	 */
+	static async start(binary, repository, log) {
+		const kubo = new Kubo();
+		kubo.env = { ...process.env, IPFS_PATH: repository, IPFS_TELEMETRY: 'off' };
+		kubo.binary = binary;
+		kubo.run('init', '--profile=test');
+		for (const [name, value] of Object.entries(SETTINGS)) {
+			kubo.run('config', '--json', name, JSON.stringify(value));
+		}
+		const child = spawn(binary, ['daemon'], { env: kubo.env, stdio: ['ignore', 'pipe', 'pipe'] });
+		running.add(child);
+		kubo.child = child;
+		kubo.ended = new Promise((resolve) => child.once('exit', resolve));
+		const file = createWriteStream(log);
+		child.stdout.pipe(file);
+		child.stderr.pipe(file);
+		const ready = new Promise((resolve, reject) => {
+			createInterface({ input: child.stdout }).on('line', (line) => {
+				if (line.includes('Daemon is ready')) resolve();
+			});
+			child.once('exit', (code) => reject(new Error(`Kubo ended with ${code}; its log is ${log}`)));
+		});
+		await deadline(ready, MINUTE, 'Kubo to be ready');
+		const [, port] = /\/tcp\/(\d+)/.exec(readFileSync(`${repository}/api`, 'utf8'));
+		kubo.url = `http://127.0.0.1:${port}`;
+		return kubo;
+	}
+
+	/** What a command of Kubo's own prints. */
+	run(...args) {
+		const stdio = ['ignore', 'pipe', 'ignore'];
+		return execFileSync(this.binary, args, { env: this.env, stdio, encoding: 'utf8' });
+	}
+
+	async stop() {
+		running.delete(this.child);
+		this.child.kill('SIGKILL');
+		await this.ended;
+	}
+}

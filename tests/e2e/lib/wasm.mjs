@@ -1,0 +1,77 @@
+// Small programs, put together byte by byte.
+
+const bytes = (...parts) => parts.flat(Infinity);
+const leb = (number) => number < 128 ? [number] : [(number & 127) | 128, ...leb(number >> 7)];
+const name = (text) => [leb(text.length), ...Buffer.from(text)];
+const list = (items) => [leb(items.length), items];
+const section = (id, content) => {
+	const flat = bytes(content);
+	return [id, leb(flat.length), flat];
+};
+const i32 = (number) => [0x41, sleb(number)];
+
+function sleb(number) {
+	const last = number >= -64 && number < 64;
+	return last ? [number & 127] : [(number & 127) | 128, ...sleb(number >> 7)];
+}
+
+/** Instructions again and again. */
+const forever = (...body) => [0x03, 0x40, body, 0x0c, 0x00, 0x0b];
+const drop = 0x1a;
+
+const WASI = 'wasi_snapshot_preview1';
+
+/**
+ * A module whose function `_start` is `body`. Its imports take four numbers and return one.
+ * @param {any} body
+ * @param {{ imports?: [string, string][], pages?: number, data?: number[] }} [options]
+ */
+function program(body, { imports = [], pages = 1, data = [] } = {}) {
+	const functions = imports.map(([module, function_]) => [name(module), name(function_), 0x00, 0x01]);
+	const code = bytes(0x00, body, 0x0b);
+	return Buffer.from(bytes(
+		[0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
+		section(1, list([[0x60, 0x00, 0x00], [0x60, 0x04, 0x7f, 0x7f, 0x7f, 0x7f, 0x01, 0x7f]])),
+		section(2, list(functions)),
+		section(3, list([[0x00]])),
+		section(5, list([[0x00, leb(pages)]])),
+		section(7, list([
+			[name('memory'), 0x02, 0x00],
+			[name('_start'), 0x00, leb(imports.length)],
+		])),
+		section(10, list([[leb(code.length), code]])),
+		section(11, list([[0x00, i32(0), 0x0b, list(data)]])),
+	));
+}
+
+/** Asks for memory without end. */
+export const grows = () => program(forever(i32(1), 0x40, 0x00, drop));
+
+/** Ends never. */
+export const loops = () => program(forever());
+
+/** One buffer of 64 KiB, from 1024 on. */
+const BUFFER = [0x00, 0x04, 0x00, 0x00, 0x00, 0x00, 0x01, 0x00];
+const call = (function_, ...args) => [args.map(i32), 0x10, function_];
+
+/** Writes without end. */
+export const floods = () => program(forever(call(0, 1, 0, 1, 8), drop), {
+	imports: [[WASI, 'fd_write']], pages: 2, data: BUFFER,
+});
+
+/** Needs something that no sandbox has. */
+export const calls = (module, function_) => program([], { imports: [[module, function_]] });
+
+/** Writes what it reads. */
+export const echoes = () => program([
+	// Until nothing comes: read up to 64 KiB, and write as much as came.
+	0x02, 0x40,
+	forever(
+		i32(4), i32(0x10000), 0x36, 0x02, 0x00,
+		call(0, 0, 0, 1, 8), drop,
+		i32(8), 0x28, 0x02, 0x00, 0x45, 0x0d, 0x01,
+		i32(4), i32(8), 0x28, 0x02, 0x00, 0x36, 0x02, 0x00,
+		call(1, 1, 0, 1, 12), drop,
+	),
+	0x0b,
+], { imports: [[WASI, 'fd_read'], [WASI, 'fd_write']], pages: 2, data: BUFFER });
