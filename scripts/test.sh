@@ -9,6 +9,9 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly STAGES=(scripts format drift build unit licences e2e work)
 readonly CARGO_DENY=0.20.2
+# Continuous integration ends a run after 90 minutes, whatever it is at. A machine on which everything
+# had to be built, and a slow one, may leave too few of them for the last stage, which takes ten.
+readonly LATEST_IN_CI=$((75 * 60))
 # Tests that start nodes or daemons, and skip in the stage `unit`.
 readonly WITH_NODES=(owner/stranger worker/network owner/node client/connection client/transactions
 	store:kubo)
@@ -141,6 +144,11 @@ trap report EXIT
 for current in "${@:-${STAGES[@]}}"; do
 	printf '\n=== %s\n' "$current"
 	began=$SECONDS
+	if [ "$current" = work ] && [ "${CI:-}" = true ] && ((began > LATEST_IN_CI)); then
+		printf 'SKIPPED: %d minutes are gone\n' $((began / 60))
+		skipped+=("work: the stages before it took $((began / 60)) minutes")
+		continue
+	fi
 	"check_$current"
 	finished+=("$(printf '%-10s ok %5d s' "$current" $((SECONDS - began)))")
 done
