@@ -88,7 +88,7 @@ impl Secrets {
 			let path = format!("{number}-{}/{}.txt", word(100 + number), word(200 + number));
 			// One of them and its result are of several blocks.
 			let lines = if number == 3 { 12_000 } else { 40 };
-			let line = |line| [&noise(number << 32 | line, 48)[..], b"\n"].concat();
+			let line = |line: u64| [&noise((number << 32) | line, 48)[..], b"\n"].concat();
 			(path, (0..lines).flat_map(line).collect())
 		};
 		Secrets {
@@ -257,14 +257,23 @@ impl Capture {
 	}
 
 	/// What was heard.
-	fn end(self) -> Option<Vec<u8>> {
-		let (mut process, mut said, path) = self.0?;
+	fn end(mut self) -> Option<Vec<u8>> {
+		let (mut process, mut said, path) = self.0.take()?;
 		let id = process.id().to_string();
 		let told = Command::new("kill").args(["-INT", &id]).status().expect("it is ours");
 		let mut last = String::new();
 		said.read_to_string(&mut last).expect("it says how much it heard");
 		assert!(told.success() && process.wait().expect("it ends").success(), "{last}");
 		Some(std::fs::read(path).expect("it was written"))
+	}
+}
+
+impl Drop for Capture {
+	fn drop(&mut self) {
+		if let Some((process, ..)) = &mut self.0 {
+			let _ = process.kill();
+			let _ = process.wait();
+		}
 	}
 }
 
@@ -282,7 +291,10 @@ impl Evidence {
 	async fn gather(network: &Network, chain: &Chain, task: TaskId) -> Self {
 		let spec = spec_of(chain, task).await;
 		let info = chain.at_finalized().await.expect("a chain").task(task).await;
-		let Ok(Some(TaskInfo::Settled(settlement))) = info else { panic!("{info:?}") };
+		let settlement = match info {
+			Ok(Some(TaskInfo::Settled(settlement))) => settlement,
+			other => panic!("{other:?}"),
+		};
 		let alice = Masternode::new(network.masternodes[0].rpc.url(), Patience::default());
 		let alice = alice.expect("an URL");
 		let work = alice.work_chain(task, &settlement.chain).await.expect("it keeps that");

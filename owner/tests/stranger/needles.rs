@@ -105,7 +105,7 @@ impl Needles {
 }
 
 fn begin(bytes: &[u8]) -> usize {
-	usize::from(bytes[0]) << 16 | usize::from(bytes[1]) << 8 | usize::from(bytes[2])
+	(usize::from(bytes[0]) << 16) | (usize::from(bytes[1]) << 8) | usize::from(bytes[2])
 }
 
 #[test]
