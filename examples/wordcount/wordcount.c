@@ -29,7 +29,13 @@ static _Noreturn void fail(const char *what) {
 
 typedef struct {
 	char *word;
-	uint32_t length, hash;
+	union {
+		struct {
+			uint32_t length, hash;
+		};
+		/* Its first letters, when all is counted: they put most words in order. */
+		uint64_t start;
+	};
 	uint64_t count;
 } entry;
 
@@ -40,12 +46,33 @@ static size_t size, used;
 #define HASH_START 2166136261u
 static uint32_t hash_with(uint32_t hash, unsigned char byte) { return (hash ^ byte) * 16777619u; }
 
+/* Whether two words of that length, which is not 0, are the same. memcmp of a WASI library goes byte by
+ * byte, and most words are so short that a call takes as long as the comparison. */
+static int same(const char *a, const char *b, size_t length) {
+	if (length < 4)
+		return a[0] == b[0] && a[length / 2] == b[length / 2] && a[length - 1] == b[length - 1];
+	if (length < 8) {
+		/* The first four and the last, which overlap. */
+		uint32_t x[2], y[2];
+		memcpy(x, a, 4), memcpy(x + 1, a + length - 4, 4);
+		memcpy(y, b, 4), memcpy(y + 1, b + length - 4, 4);
+		return x[0] == y[0] && x[1] == y[1];
+	}
+	uint64_t x, y;
+	for (size_t at = 0; at < length - 8; at += 8) {
+		memcpy(&x, a + at, 8), memcpy(&y, b + at, 8);
+		if (x != y) return 0;
+	}
+	memcpy(&x, a + length - 8, 8), memcpy(&y, b + length - 8, 8);
+	return x == y;
+}
+
 static entry *place_of(const char *word, uint32_t length, uint32_t hash) {
 	size_t at = hash & (size - 1);
 	for (;; at = (at + 1) & (size - 1)) {
 		entry *e = &table[at];
 		if (!e->word) return e;
-		if (e->hash == hash && e->length == length && !memcmp(e->word, word, length)) return e;
+		if (e->hash == hash && e->length == length && same(e->word, word, length)) return e;
 	}
 }
 
@@ -67,7 +94,7 @@ __attribute__((noinline)) static void add(entry *e, const char *word, size_t len
 	if (!copy) fail("no memory for a word");
 	memcpy(copy, word, length);
 	copy[length] = 0;
-	*e = (entry){copy, (uint32_t)length, hash, times};
+	*e = (entry){.word = copy, .length = (uint32_t)length, .hash = hash, .count = times};
 	if (2 * ++used >= size) grow();
 }
 
@@ -101,6 +128,8 @@ static void read_text(void) {
 		*end = 0; /* Not a letter, so that a word ends with the text. */
 		for (;; at++) {
 			uint32_t hash = HASH_START;
+			/* A turn is so little that what a sandbox counts at each is a good part of it. */
+#pragma clang loop unroll_count(4)
 			for (word = at; letter[*at]; at++) hash = hash_with(hash, *at = letter[*at]);
 			if (at == end) break;
 			size_t length = (size_t)(at - word);
@@ -124,17 +153,36 @@ static void read_counts(void) {
 	if (read != EOF) fail("not a line of a count and a word");
 }
 
-static int by_count(const void *a, const void *b) {
-	const entry *x = a, *y = b;
-	if (x->count != y->count) return x->count < y->count ? 1 : -1;
-	return strcmp(x->word, y->word);
+static int comes_before(const entry *x, const entry *y) {
+	if (x->count != y->count) return x->count > y->count;
+	if (x->start != y->start) return x->start < y->start;
+	return strcmp(x->word, y->word) < 0;
+}
+
+/* By merging. qsort of a WASI library compares twice as often, by a call each time. */
+static void sort(entry *words, entry *spare, size_t n) {
+	if (n < 2) return;
+	size_t half = n / 2;
+	sort(words, spare, half), sort(words + half, spare, n - half);
+	memcpy(spare, words, half * sizeof *words);
+	for (size_t i = 0, j = half, to = 0; i < half;)
+		words[to++] = j < n && comes_before(&words[j], &spare[i]) ? words[j++] : spare[i++];
 }
 
 static void write_counts(void) {
 	size_t n = 0;
-	for (size_t i = 0; i < size; i++)
-		if (table[i].word) table[n++] = table[i];
-	if (n) qsort(table, n, sizeof *table, by_count);
+	for (size_t i = 0; i < size; i++) {
+		entry e = table[i];
+		if (!e.word) continue;
+		uint64_t start = 0;
+		for (uint32_t at = 0; at < sizeof start; at++)
+			start = start << 8 | (at < e.length ? (unsigned char)e.word[at] : 0);
+		e.start = start;
+		table[n++] = e;
+	}
+	entry *spare = malloc((n / 2 + 1) * sizeof *spare);
+	if (!spare) fail("no memory to sort");
+	sort(table, spare, n);
 	for (size_t i = 0; i < n; i++) printf("%llu %s\n", (unsigned long long)table[i].count, table[i].word);
 }
 

@@ -35,7 +35,8 @@ use futures::StreamExt;
 use needles::Needles;
 use network::{text, Network, LONG};
 use serde_json::Value;
-use sp_core::{hashing::blake2_256, H256};
+use sp_core::H256;
+use sp_runtime::traits::{BlakeTwo256, Hash};
 use subxt::rpcs::rpc_params;
 use tap::Release;
 
@@ -516,7 +517,9 @@ fn bytes_of(value: &Value) -> Vec<u8> {
 fn a_masternode_opens_its_shares_and_no_more(network: &Network, evidence: &Evidence) {
 	let Evidence { manifest, blobs, verdicts, .. } = evidence;
 	let alice = &network.masternodes[0];
-	let secret = EncryptionSecret::from_bytes(&blake2_256(b"dgcs/dev/encryption//Alice"));
+	let secret = EncryptionSecret::from_bytes(
+		BlakeTwo256::hash(b"dgcs/dev/encryption//Alice").as_fixed_bytes(),
+	);
 	let held = |holder: &dgcs_content::Holder| {
 		let number = manifest.holders.iter().position(|other| other == holder).expect("it is one");
 		let blob = get_blob(blobs, &holder.shares.id, holder.shares.len).expect("it is there");

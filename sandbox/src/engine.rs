@@ -44,8 +44,8 @@ pub(crate) fn new() -> wasmtime::Result<Engine> {
 	Engine::new(&config)
 }
 
-/// Names all that compiled code depends on but the program: this machine's processor, the version of
-/// wasmtime, the settings above. In hexadecimal digits.
+/// Names all that compiled code depends on but the program: how it is rewritten, this machine's
+/// processor, the version of wasmtime, the settings above. In hexadecimal digits.
 pub(crate) fn compatibility(engine: &Engine) -> String {
 	struct Blake2(blake2b_simd::State);
 	impl Hasher for Blake2 {
@@ -57,6 +57,7 @@ pub(crate) fn compatibility(engine: &Engine) -> String {
 		}
 	}
 	let mut hasher = Blake2(Params::new().hash_length(16).to_state());
+	rewrite::VERSION.hash(&mut hasher);
 	engine.precompile_compatibility_hash().hash(&mut hasher);
 	hasher.0.finalize().to_hex().to_string()
 }

@@ -241,7 +241,7 @@ describe('bad input', () => {
 		});
 
 		it('says that a disk is full, and goes on when there is room', async (t) => {
-			const disk = file('disk');
+			const disk = file('data-disk');
 			mkdirSync(disk);
 			try {
 				execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'none', disk], { stdio: 'pipe' });
@@ -424,9 +424,9 @@ describe('bad input', () => {
 	}
 
 	/** Types a command as `owner`, who keeps what it knows under its name or in `data`. */
-	function dgcs(owner, args, { chain = url, data = `data-${owner.replaceAll('/', '')}` } = {}) {
+	function dgcs(owner, args, { chain = url, data = owner.replaceAll('/', '') } = {}) {
 		owners.add(owner);
-		return new Command(args, { chain, data: file(data), account: owner });
+		return new Command(args, { chain, data: file(`data-${data}`), account: owner });
 	}
 
 	async function lineTo(target) {
@@ -449,12 +449,15 @@ describe('bad input', () => {
 
 	async function startWorkers() {
 		const config = file('worker.toml');
-		writeFileSync(config, 'nice = 5\n[idle]\ncores = 3\nmemory = 4096\n');
+		// As many slots as there are cores.
+		writeFileSync(config, 'nice = 5\n[idle]\ncores = "100%"\nmemory = 4096\n');
 		for (const [i, uri] of WORKERS.entries()) {
 			workers.push(new RealWorker(network, `worker-${i + 1}`, uri, config));
 		}
 		workers.forEach((worker) => worker.start());
 		await until(api, 'the workers are registered', async () => {
+			const ended = workers.find(({ child }) => child.exitCode !== null);
+			if (ended) throw new Error(`${ended.name} has ended; its log is ${ended.log}`);
 			return (await api.query.workers.workers.keys()).length === WORKERS.length;
 		});
 	}

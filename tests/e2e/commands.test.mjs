@@ -14,6 +14,8 @@ import { type } from './lib/dgcs.mjs';
 import { Site } from './lib/site.mjs';
 
 const DGC = 10n ** 12n;
+const keyring = new Keyring({ type: 'sr25519' });
+const owner = (words) => keyring.addFromUri(words);
 const PASSWORD = 'correct horse battery staple';
 
 describe('commands', () => {
@@ -65,12 +67,12 @@ describe('commands', () => {
 	it('makes accounts that polkadot.js opens, and takes in its own', async () => {
 		[me] = (await json('home', ['account', 'new', 'me', ...password])).said;
 		assert.ok(mnemonicValidate(me.phrase));
-		assert.equal(account(me.phrase).address, me.address);
+		assert.equal(owner(me.phrase).address, me.address);
 		assert.equal(statSync(me.file).mode & 0o077, 0, 'nobody else reads its file');
 		assert.ok(!readFileSync(me.file, 'utf8').includes(me.phrase));
 		const made = await say('home', ['account', 'new', 'other', ...password]);
 		const words = made.out.split('\n').map((line) => line.trim()).find((line) => mnemonicValidate(line));
-		const other = account(words).address;
+		const other = owner(words).address;
 		assert.ok(made.out.startsWith(other) && made.out.includes('write them down'), made.out);
 		const taken = await fails(1, 'home', ['account', 'new', 'me', ...password]);
 		assert.match(taken, /me/);
@@ -86,7 +88,7 @@ describe('commands', () => {
 		assert.match(shown, new RegExp(`^address +${me.address}$`, 'm'));
 		assert.match(shown, /^spendable +\S+ DGC$/m);
 		const [object] = (await json('home', ['account', 'show', me.address, '--money'])).said;
-		assert.equal(object.publicKey, `0x${Buffer.from(account(me.phrase).publicKey).toString('hex')}`);
+		assert.equal(object.publicKey, `0x${Buffer.from(owner(me.phrase).publicKey).toString('hex')}`);
 		assert.deepEqual([object.free, object.held], [String(50n * DGC), '0']);
 		assert.ok(!(await say('home', ['account', 'show', 'me'])).out.includes('DGC'), 'no chain is asked');
 
@@ -98,8 +100,7 @@ describe('commands', () => {
 		const { out: printed } = await say('home', ['account', 'export', 'me']);
 		assert.deepEqual(JSON.parse(printed), exported);
 		assert.deepEqual((await json('home', ['account', 'export', 'me'])).said[0], exported);
-		const keyring = new Keyring({ type: 'sr25519' });
-		const pair = keyring.addFromJson(exported);
+		const pair = new Keyring().addFromJson(exported);
 		pair.decodePkcs8(PASSWORD);
 		assert.equal(pair.address, me.address);
 		assert.deepEqual(pair.sign('this'.repeat(9)).length, 64);
@@ -233,7 +234,7 @@ describe('commands', () => {
 			const hex = out.trim().split('\n').at(-1);
 			const call = api.registry.createType('Call', hex);
 			assert.equal(`${call.section}.${call.method}`, 'tasks.submit');
-			const included = await send(api, api.tx(call), account(me.phrase));
+			const included = await send(api, api.tx(call), owner(me.phrase));
 			const { task } = only(included.events, 'tasks.Submitted');
 
 			// This serves its content as well, until the masternode has it.

@@ -25,6 +25,9 @@ use nan::Nans;
 use scratch::Scratch;
 use survey::Survey;
 
+/// Of what [`rewrite`] makes of a program. Another number leaves behind what is compiled already.
+pub(crate) const VERSION: u32 = 2;
+
 /// Rewrites a program that passed [`check`](crate::check). Custom sections, as names and debugging
 /// information, are left out.
 pub(crate) fn rewrite(program: &[u8]) -> wasmparser::Result<Vec<u8>> {

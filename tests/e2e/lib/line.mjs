@@ -20,8 +20,8 @@ export class Line {
 		this.target = target;
 		/** Called with the method of each request, which goes on when what it returns has settled. */
 		this.before = (_method) => {};
-		/** Called with the method and the result of each answer: returns the result that comes instead. */
-		this.change = (_method, result) => result;
+		/** Called with each answer's method, result and parameters: returns the result that comes instead. */
+		this.change = (_method, result, _params) => result;
 		this.isCut = false;
 		this.sockets = new Set();
 		this.waiting = [];
@@ -46,17 +46,17 @@ export class Line {
 		let order = open;
 		near.on('message', (data) => {
 			const request = JSON.parse(data);
-			asked.set(request.id, request.method);
+			asked.set(request.id, request);
 			order = order.then(() => this.before(request.method)).then(() => {
 				if (far.readyState === WebSocket.OPEN) far.send(String(data));
 			});
 		});
 		far.on('message', (data) => {
 			const answer = JSON.parse(data);
-			const method = asked.get(answer.id);
+			const request = asked.get(answer.id);
 			asked.delete(answer.id);
-			const plain = method === undefined || !('result' in answer);
-			const result = plain ? undefined : this.change(method, answer.result);
+			const plain = request === undefined || !('result' in answer);
+			const result = plain ? undefined : this.change(request.method, answer.result, request.params);
 			if (near.readyState === WebSocket.OPEN) {
 				near.send(plain ? String(data) : JSON.stringify({ ...answer, result }));
 			}
