@@ -5,7 +5,7 @@
 #   scripts/bench-work.sh                 all of them, in about twelve minutes
 #   scripts/bench-work.sh owner idle      these: owner sandbox task latency idle
 #
-# `owner` puts up to 17 GiB into the temporary folder (TMPDIR).
+# `owner` puts up to 9 GiB into the temporary folder (TMPDIR).
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
