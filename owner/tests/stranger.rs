@@ -619,7 +619,7 @@ fn a_worker_opens_its_ranges_and_no_more(
 		}
 		// It reads what it was asked to compute: job, input and results.
 		let job = manifest.open_job(&keys[&Scope::Task]).expect("it has the task's key");
-		assert_eq!(job.arguments, [secrets.argument.clone()]);
+		assert_eq!(job.arguments, std::slice::from_ref(&secrets.argument));
 		let mut readable = Vec::new();
 		for verdict in evidence.verdicts.iter().filter(|verdict| own.contains(&verdict.range)) {
 			let (_, input) = &secrets.files[verdict.subtask as usize];
