@@ -66,7 +66,12 @@ pub async fn fetch(
 		Some(fetched) if fetched.folder == folder && is_there(&fetched) => fetched,
 		_ => {
 			claim(&folder)?;
-			Fetched { folder, next: 0, bytes: 0, gaps: Vec::new(), done: false }
+			let begun = Fetched { folder, next: 0, bytes: 0, gaps: Vec::new(), done: false };
+			// Before anything is in the folder: a fetch that is interrupted in its first batch would find
+			// it in use, by itself.
+			let noted = begun.clone();
+			open.update(|record| record.fetched = Some(noted))?;
+			begun
 		},
 	};
 	let verdicts = verdicts(ledger, &spec);
