@@ -12,6 +12,7 @@ use std::{
 use dgcs_content::{Gap, Join, Joined, Manifest, OwnerSecret, Private, Results, Verdict};
 use dgcs_primitives::{Outcome, TaskSpec};
 use dgcs_store::Store;
+use dgcs_worker::execute::MAX_OUTPUT;
 
 use crate::{
 	content::blocking,
@@ -66,7 +67,12 @@ pub async fn fetch(
 		Some(fetched) if fetched.folder == folder && is_there(&fetched) => fetched,
 		_ => {
 			claim(&folder)?;
-			Fetched { folder, next: 0, bytes: 0, gaps: Vec::new(), done: false }
+			let begun = Fetched { folder, next: 0, bytes: 0, gaps: Vec::new(), done: false };
+			// Before anything is in the folder: a fetch that is interrupted in its first batch would find
+			// it in use, by itself.
+			let noted = begun.clone();
+			open.update(|record| record.fetched = Some(noted))?;
+			begun
 		},
 	};
 	let verdicts = verdicts(ledger, &spec);
@@ -75,8 +81,6 @@ pub async fn fetch(
 	let source = store.clone();
 	let (from, of) = (manifest.clone(), keys.clone());
 	let private = blocking(move || Ok(Private::get(&source, &from, &of)?)).await?;
-	// A result may be as long as a subtask's memory (docs/protocol.md, "Streams").
-	let limit = u64::from(spec.limits.memory_mib) << 20;
 	while fetched.next < spec.subtasks {
 		let first = fetched.next;
 		let last = first.saturating_add(BATCH).min(spec.subtasks);
@@ -84,7 +88,8 @@ pub async fn fetch(
 		let (source, from, of) = (store.clone(), manifest.clone(), keys.clone());
 		let (private, mut place) = (private.clone(), fetched.clone());
 		fetched = blocking(move || {
-			let results = Results::new(&source, &from, &of, limit);
+			// What workers let a program write, however little memory it has.
+			let results = Results::new(&source, &from, &of, MAX_OUTPUT);
 			let joined = put(&results, &private, batch, &place)?;
 			place.next = last;
 			place.bytes += joined.bytes;

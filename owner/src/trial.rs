@@ -23,7 +23,7 @@ use dgcs_primitives::{EncryptionKey, RangeIndex, ResultDigest, Round, TaskId};
 use dgcs_sandbox::Sandbox;
 use dgcs_worker::{
 	chain::Place,
-	execute::{Abandon, Done, Executor, Given, KeyShares, Work, OVERHEAD_MIB},
+	execute::{Abandon, Done, Executor, Given, KeyShares, Work, MAX_OUTPUT, OVERHEAD_MIB},
 };
 use sp_core::H256;
 
@@ -232,8 +232,7 @@ impl Stage {
 	/// Puts the results together in `folder`, or only looks how they ended.
 	fn join(&self, verdicts: &[Verdict], folder: Option<&Path>) -> Result<Joined> {
 		let keys = self.secret.task(&self.manifest.nonce);
-		let limit = u64::from(self.spec.limits.memory_mib) << 20;
-		let results = Results::new(&*self.content, &self.manifest, &keys, limit);
+		let results = Results::new(&*self.content, &self.manifest, &keys, MAX_OUTPUT);
 		let verdicts = verdicts.iter().copied();
 		let Some(folder) = folder else {
 			return Ok(results.concatenate(verdicts, &mut std::io::sink())?);

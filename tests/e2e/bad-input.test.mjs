@@ -336,7 +336,8 @@ describe('bad input', () => {
 			await Promise.all(Object.entries(cases).map(async ([name, reason], i) => {
 				const owner = ['//Eve', '//Dave//stash', '//Eve//stash'][i];
 				const out = file(`${name}-out`);
-				const limits = ['--memory', '64', '--fuel', '500000000', '--time', '30s'];
+				// Less memory than a program may write.
+				const limits = ['--memory', '16', '--fuel', '500000000', '--time', '30s'];
 				const run = dgcs(owner, [
 					'task', 'run', file(`${name}.wasm`), '--count', '1', ...limits, '--out', out, '--yes',
 				], { data: name });
