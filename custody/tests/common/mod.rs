@@ -109,8 +109,9 @@ impl Chain for TestChain {
 		self.read(at, |state| {
 			let ids: BTreeSet<TaskId> =
 				state.tasks.keys().chain(before.tasks.keys()).copied().collect();
-			let of =
-				|state: &State, id| (state.tasks.get(id).cloned(), state.work.get(id).cloned());
+			let of = |state: &State, id: &TaskId| {
+				(state.tasks.get(id).cloned(), state.work.get(id).cloned())
+			};
 			ids.into_iter().filter(|id| of(state, id) != of(&before, id)).collect()
 		})
 	}
