@@ -97,6 +97,9 @@ impl Network {
 			"--no-mdns",
 			"--no-telemetry",
 			"--no-prometheus",
+			// Or it refuses who names the line's port in place of its own.
+			"--rpc-cors",
+			"all",
 		];
 		let others = self.masternodes.iter().filter(|other| other.name != own.name);
 		let others: Vec<_> =
