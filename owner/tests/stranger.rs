@@ -88,7 +88,8 @@ impl Secrets {
 			let path = format!("{number}-{}/{}.txt", word(100 + number), word(200 + number));
 			// One of them and its result are of several blocks.
 			let lines = if number == 3 { 12_000 } else { 40 };
-			let line = |line: u64| [&noise((number << 32) | line, 48)[..], b"\n"].concat();
+			// Of other seeds than the words.
+			let line = |line: u64| [&noise(((number + 1) << 32) | line, 48)[..], b"\n"].concat();
 			(path, (0..lines).flat_map(line).collect())
 		};
 		Secrets {
@@ -156,9 +157,17 @@ async fn a_stranger_learns_nothing_of_a_task() {
 	let capture = Capture::start(&network);
 	WORKERS.iter().for_each(|uri| network.start_worker(uri));
 	registered(&chain).await;
+	// While the task lives: masternodes drop its input at its end.
+	let overheard = tokio::spawn(Content::overhear(
+		chain.clone(),
+		network.masternodes[0].rpc.url(),
+		network.path("stranger"),
+	));
 	let task = have_it_computed(&network, &secrets);
+	let content = overheard.await.expect("all is there");
+	assert_eq!(content.task, task);
 
-	let evidence = Evidence::gather(&network, &chain, task).await;
+	let evidence = Evidence::gather(&chain, content).await;
 	nothing_is_readable(&network, &chain, &secrets, &evidence, capture).await;
 	a_masternode_opens_its_shares_and_no_more(&network, &evidence);
 	a_worker_opens_its_ranges_and_no_more(&network, &secrets, &evidence);
@@ -277,6 +286,52 @@ impl Drop for Capture {
 	}
 }
 
+/// The content of a task, by somebody who has nothing to do with it.
+struct Content {
+	task: TaskId,
+	spec: TaskSpec<u128>,
+	manifest: Manifest,
+	masternode: Masternode,
+	/// A peer of that masternode's store.
+	store: Store,
+	blobs: Directory,
+}
+
+impl Content {
+	/// Waits for the first task of the chain, and gets from the masternode at `url` and its peers all that
+	/// its manifest names. `folder` is for that.
+	async fn overhear(chain: Chain, url: String, folder: PathBuf) -> Self {
+		let (task, spec) = first_task(&chain).await;
+		let masternode = Masternode::new(&url, Patience::default()).expect("an URL");
+		let embedded = Embedded {
+			listen: vec!["/ip4/127.0.0.1/tcp/0".parse().expect("an address")],
+			..Embedded::new(folder.join("store"))
+		};
+		let store = Store::open(&Config::Embedded(embedded)).await.expect("a new store");
+		let addresses = masternode.store_addresses().await.expect("it says where its store is");
+		let addresses: Vec<_> =
+			addresses.iter().map(|address| address.parse().expect("an address")).collect();
+		store.connect(&addresses).await.expect("it is there");
+
+		let blobs = Directory::open(folder.join("blobs")).expect("writable");
+		let (id, fetching) = (spec.manifest, store.clone());
+		let fetch = move || {
+			let copy = Copying { from: &fetching, to: &blobs };
+			let manifest = Manifest::get(&copy, &id).expect("it keeps that");
+			let named = [manifest.program, manifest.private].into_iter().chain(manifest.index);
+			let named = named.chain(manifest.holders.iter().map(|holder| holder.shares));
+			let named = named.map(|blob| (blob.id, blob.len));
+			let shards =
+				manifest.shards.iter().map(|shard| (shard.id(), manifest.shard_size.into()));
+			named.chain(shards).for_each(|(id, len)| copy.blob(&id, len));
+			(manifest, blobs)
+		};
+		let (manifest, blobs) = tokio::task::spawn_blocking(fetch).await.expect("all is there");
+		manifest.check(&spec).expect("it is that of the task");
+		Content { task, spec, manifest, masternode, store, blobs }
+	}
+}
+
 /// What anybody can get: the task's content and results from a masternode's store, and the chain's word.
 struct Evidence {
 	task: TaskId,
@@ -288,48 +343,24 @@ struct Evidence {
 }
 
 impl Evidence {
-	async fn gather(network: &Network, chain: &Chain, task: TaskId) -> Self {
-		let spec = spec_of(chain, task).await;
+	/// The rest of it, after the task's end.
+	async fn gather(chain: &Chain, content: Content) -> Self {
+		let Content { task, spec, manifest, masternode, store, blobs } = content;
 		let info = chain.at_finalized().await.expect("a chain").task(task).await;
 		let settlement = match info {
 			Ok(Some(TaskInfo::Settled(settlement))) => settlement,
 			other => panic!("{other:?}"),
 		};
-		let alice = Masternode::new(network.masternodes[0].rpc.url(), Patience::default());
-		let alice = alice.expect("an URL");
-		let work = alice.work_chain(task, &settlement.chain).await.expect("it keeps that");
+		let work = masternode.work_chain(task, &settlement.chain).await.expect("it keeps that");
 		let verdicts: Vec<_> = work.verdicts(&spec).collect();
-
-		let embedded = Embedded {
-			listen: vec!["/ip4/127.0.0.1/tcp/0".parse().expect("an address")],
-			..Embedded::new(network.path("stranger"))
-		};
-		let store = Store::open(&Config::Embedded(embedded)).await.expect("a new store");
-		let addresses = alice.store_addresses().await.expect("it says where its store is");
-		let addresses: Vec<_> =
-			addresses.iter().map(|address| address.parse().expect("an address")).collect();
-		store.connect(&addresses).await.expect("it is there");
-		let blobs = Directory::open(network.path("blobs")).expect("writable");
-		let (id, digests) = (spec.manifest, digests(&verdicts));
-		let fetching = store.clone();
+		let (digests, fetching) = (digests(&verdicts), store.clone());
 		let fetch = move || {
 			let copy = Copying { from: &fetching, to: &blobs };
-			let manifest = Manifest::get(&copy, &id).expect("it keeps that");
-			let blobs = [manifest.program, manifest.private].into_iter().chain(manifest.index);
-			let blobs = blobs.chain(manifest.holders.iter().map(|holder| holder.shares));
-			let named = blobs.map(|blob| (blob.id, blob.len));
-			let shards =
-				manifest.shards.iter().map(|shard| (shard.id(), manifest.shard_size.into()));
-			let results = digests.iter().map(|digest| (result_id(digest), LIMIT));
-			for (id, limit) in named.chain(shards).chain(results) {
-				get_blob(&copy, &id, limit)
-					.unwrap_or_else(|error| panic!("{}: {error}", display(&id)));
-			}
-			(manifest, Directory::open(copy.to.path()).expect("it is there"))
+			digests.iter().for_each(|digest| copy.blob(&result_id(digest), LIMIT));
+			blobs
 		};
-		let (manifest, blobs) = tokio::task::spawn_blocking(fetch).await.expect("all is there");
+		let blobs = tokio::task::spawn_blocking(fetch).await.expect("all is there");
 		store.shutdown().await.expect("it was open");
-		manifest.check(&spec).expect("it is that of the task");
 		Evidence { task, spec, manifest, verdicts, blobs }
 	}
 
@@ -385,16 +416,17 @@ fn digests(verdicts: &[Verdict]) -> Vec<dgcs_primitives::ResultDigest> {
 	agreed.collect()
 }
 
-/// What the chain was told of a task when it was submitted.
-async fn spec_of(chain: &Chain, task: TaskId) -> TaskSpec<u128> {
+/// The first task that is submitted, as the chain was told of it.
+async fn first_task(chain: &Chain) -> (TaskId, TaskSpec<u128>) {
 	let mut all = chain.finalized_events(Some(1));
 	loop {
 		let events = all.next().await.expect("no end").expect("a chain");
 		let submitted = events.find::<event::tasks::Submitted>().expect("readable");
-		if submitted.iter().any(|event| event.task.0 == task) {
+		if let Some(event) = submitted.first() {
+			let task = event.task.0;
 			let at = chain.at(events.block()).await.expect("a chain");
 			match at.task(task).await.expect("a chain") {
-				Some(TaskInfo::Live(view)) => return view.spec,
+				Some(TaskInfo::Live(view)) => return (task, view.spec),
 				other => panic!("{other:?}"),
 			}
 		}
@@ -405,6 +437,12 @@ async fn spec_of(chain: &Chain, task: TaskId) -> TaskSpec<u128> {
 struct Copying<'a> {
 	from: &'a Store,
 	to: &'a Directory,
+}
+
+impl Copying<'_> {
+	fn blob(&self, id: &ContentId, limit: u64) {
+		get_blob(self, id, limit).unwrap_or_else(|error| panic!("{}: {error}", display(id)));
+	}
 }
 
 impl BlockSource for Copying<'_> {
@@ -431,6 +469,7 @@ async fn nothing_is_readable(
 	let mut known = Needles::default();
 	known.add_pieces("the program", PROGRAM.as_bytes(), PROGRAM.len());
 	known.add_pieces("the manifest's name", evidence.spec.manifest.digest.as_bytes(), 32);
+	known.add_pieces("a manifest", b"dgcs/manifest/1", 15);
 	known.add_pieces("a method", b"dgcs_keyShare", 13);
 	known.add_pieces("a handshake", b"/multistream/1.0.0", 18);
 	let mut searched = 0;
@@ -470,7 +509,9 @@ async fn nothing_is_readable(
 	assert!(has("the chain", "the manifest's name") && !has("the chain", "the program"));
 	assert!(has("a masternode's JSON-RPC", "a method"));
 	assert!(heard.is_none() || has("the stores' traffic", "a handshake"));
-	assert!(has("a masternode's disk", "the program") && has("all blobs", "the program"));
+	// What is kept after the end.
+	assert!(has("a masternode's disk", "a manifest"), "{seen:?}");
+	assert!(has("all blobs", "the program"), "{seen:?}");
 	// And the owner's own folder has what is looked for.
 	let (found, _) = needles.found_below(&network.path(&secrets.folder));
 	assert!(found.iter().any(|name| name.starts_with("the input of")), "{found:?}");
