@@ -21,8 +21,12 @@ export async function connect(url) {
 	const provider = new WsProvider(url, 500);
 	const api = new ApiPromise({ provider, noInitWarn: true });
 	await deadline(api.isReadyOrError, MINUTE, `an answer from ${url}`);
+	urls.set(api, url);
 	return api;
 }
+
+/** Where each connection goes to. @type {WeakMap<ApiPromise, string>} */
+const urls = new WeakMap();
 
 await cryptoWaitReady();
 const keyring = new Keyring({ type: 'sr25519' });
@@ -165,11 +169,29 @@ function follow(api, { status, txIndex, isError }, label, { resolve, reject }) {
 	}
 }
 
+/**
+ * The events of a block, in the types of the runtime that made them. Those of the block that brings a new
+ * one are read by a fresh connection: one that takes over the new types just then mixes them up with the
+ * old ones, for this block and for ever.
+ */
+async function eventsAt(api, hash) {
+	const { parentHash } = await api.rpc.chain.getHeader(hash);
+	const [before, after] = await Promise.all([parentHash, hash].map((block) => api.rpc.state.getRuntimeVersion(block)));
+	const read = async (by) => (await by.at(hash)).query.system.events();
+	if (before.specVersion.eq(after.specVersion)) return read(api);
+	const fresh = await connect(urls.get(api));
+	try {
+		return await read(fresh);
+	} finally {
+		await fresh.disconnect();
+	}
+}
+
 /** What a transaction did, by the events of its block. */
 async function outcome(api, hash, index, signer) {
 	const [header, records] = await Promise.all([
 		api.rpc.chain.getHeader(hash),
-		api.query.system.events.at(hash),
+		eventsAt(api, hash),
 	]);
 	const own = records.filter((record) => {
 		return record.phase.isApplyExtrinsic && record.phase.asApplyExtrinsic.toNumber() === index;
@@ -299,7 +321,7 @@ export class EventLog {
 		this.reading = this.reading.then(async () => {
 			for (; this.next <= upTo; this.next++) {
 				const hash = await this.api.rpc.chain.getBlockHash(this.next);
-				const records = await this.api.query.system.events.at(hash);
+				const records = await eventsAt(this.api, hash);
 				for (const record of records) {
 					const event = plainEvent(this.next, record);
 					this.events.push(event);
