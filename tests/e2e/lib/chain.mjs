@@ -178,7 +178,13 @@ async function eventsAt(api, hash) {
 	const { parentHash } = await api.rpc.chain.getHeader(hash);
 	const [before, after] = await Promise.all([parentHash, hash].map((block) => api.rpc.state.getRuntimeVersion(block)));
 	const read = async (by) => (await by.at(hash)).query.system.events();
-	if (before.specVersion.eq(after.specVersion)) return read(api);
+	if (before.specVersion.eq(after.specVersion)) {
+		try {
+			return await read(api);
+		} catch (error) {
+			console.error(`events of ${hash}, read once more:`, error.message);
+		}
+	}
 	const fresh = await connect(urls.get(api));
 	try {
 		return await read(fresh);
