@@ -182,6 +182,7 @@ async function eventsAt(api, hash) {
 		try {
 			return await read(api);
 		} catch (error) {
+			if (!api.isConnected) throw error;
 			console.error(`events of ${hash}, read once more:`, error.message);
 		}
 	}
