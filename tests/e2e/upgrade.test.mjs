@@ -7,7 +7,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 
-import { u8aToHex } from '@polkadot/util';
+import { stringToHex, u8aToHex } from '@polkadot/util';
+import { blake2AsHex } from '@polkadot/util-crypto';
 
 import { account, connect, EventLog, finalizedNumber, only, reached, rpc, send, stored, until } from './lib/chain.mjs';
 import { MASTERNODES, startLocal } from './lib/network.mjs';
@@ -55,10 +56,12 @@ describe('runtime upgrade', () => {
 		const before = (await stored(api.query.system.lastRuntimeUpgrade())).specVersion;
 		const code = u8aToHex(readFileSync(file));
 		const upgrade = await send(api, api.tx.sudo.sudo(api.tx.system.setCode(code)), sudo);
-		// Its events are of the block in which polkadot.js changes types. That the runtime has run says more.
 		await until(api, 'the new runtime has run', async () => {
 			return (await stored(api.query.system.lastRuntimeUpgrade())).specVersion > before;
 		});
+		// Not by the event: it is of the block in which polkadot.js changes types.
+		const running = await rpc(api, 'state_getStorageHash', stringToHex(':code'));
+		assert.equal(running, blake2AsHex(readFileSync(file)), 'its code is that of the file');
 		await until(api, 'no migration is under way', async () => {
 			return (await stored(api.query.migrations.cursor())) === null;
 		});
