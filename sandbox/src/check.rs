@@ -17,8 +17,12 @@ pub const MAX_PROGRAM_BYTES: usize = 32 * 1024 * 1024;
 /// Most functions of a program.
 pub const MAX_FUNCTIONS: u32 = 100_000;
 /// Most that one function may cost to compile: one unit for each instruction, each value that it
-/// takes or gives, each label of a jump table, and each local variable.
+/// takes or gives, each label of a jump table, and each local variable; and one more for each
+/// [`BRANCHES_PER_UNIT`] conditional branches that come before a conditional branch in the function.
 pub const MAX_FUNCTION_COST: u64 = 1_000_000;
+/// How many conditional branches cost each one after them a unit. The compiler's time grows with the
+/// square of their number: with this, a function has some 11,000 at the most, and takes a few seconds.
+pub const BRANCHES_PER_UNIT: u64 = 64;
 /// Most that all functions together may cost to compile.
 pub const MAX_COST: u64 = 50_000_000;
 
@@ -242,6 +246,7 @@ fn check_function(
 		return Err(ProgramError::FunctionTooComplex { index });
 	}
 	let mut cost = u64::from(validator.len_locals());
+	let mut branches = 0;
 	let mut operators = wasmparser::OperatorsReader::new(reader);
 	while !operators.eof() {
 		let (operator, offset) = operators.read_with_offset()?;
@@ -251,6 +256,13 @@ fn check_function(
 			Operator::BrTable { targets } => targets.len(),
 			_ => 0,
 		};
+		if matches!(
+			operator,
+			Operator::If { .. } | Operator::BrIf { .. } | Operator::BrTable { .. }
+		) {
+			cost += branches / BRANCHES_PER_UNIT;
+			branches += 1;
+		}
 		validator.op(offset, &operator)?;
 		cost += 1 + u64::from(takes) + u64::from(gives) + u64::from(labels);
 		if cost > MAX_FUNCTION_COST {

@@ -14,7 +14,8 @@ mod wasi;
 
 pub use cache::{Cache, CacheError};
 pub use check::{
-	check, ProgramError, MAX_COST, MAX_FUNCTIONS, MAX_FUNCTION_COST, MAX_PROGRAM_BYTES,
+	check, ProgramError, BRANCHES_PER_UNIT, MAX_COST, MAX_FUNCTIONS, MAX_FUNCTION_COST,
+	MAX_PROGRAM_BYTES,
 };
 pub use outcome::{Outcome, ResultError, SubtaskResult, TrapKind, RESULT_VERSION};
 pub use run::{PrepareError, Program, RunError, Sandbox};

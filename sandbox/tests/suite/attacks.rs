@@ -151,6 +151,11 @@ fn compile_bombs_are_refused() {
 	assert_eq!(check(&module(50_000, 5_000, b"")), Err(ProgramError::TooComplex));
 	let too_complex = Err(ProgramError::FunctionTooComplex { index: 0 });
 	assert_eq!(check(&module(1, 45_000, b"")), too_complex);
+	// i32.const 0; br_if 0
+	let branches = |count| b"\x41\0\x0d\0".repeat(count);
+	assert_eq!(check(&module(1, 1, &branches(11_000))), Ok(()));
+	assert_eq!(check(&module(1, 1, &branches(12_000))), too_complex);
+	assert_eq!(check(&module(51, 1, &branches(11_000))), Err(ProgramError::TooComplex));
 	// loop; i32.const 0; br_if 0; end
 	assert_eq!(check(&module(1, 0, &b"\x03\x40\x41\0\x0d\0\x0b".repeat(300_000))), too_complex);
 
