@@ -1,6 +1,7 @@
 // What goes wrong for an owner that does nothing wrong on purpose: files, programs, stores, nodes and money
-// that are not as they should be, and Ctrl-C. Each is said with what to do, nothing is paid twice or stays
-// on hold, and no worker is punished. On a chain of one masternode, with the commands themselves.
+// that are not as they should be, and Ctrl-C; and for a worker, whose node is gone or another chain's. Each is
+// said with what to do, nothing is paid twice or stays on hold, and no worker is punished. On a chain of one
+// masternode, with the commands themselves.
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -13,16 +14,19 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 
-import { account, balance, EventLog, rpc, send, until } from './lib/chain.mjs';
-import { RealWorker } from './lib/dgcs.mjs';
+import { account, balance, EventLog, rpc, send, SOON, until } from './lib/chain.mjs';
+import { RealWorker, type } from './lib/dgcs.mjs';
 import { Line } from './lib/line.mjs';
 import { startDevelopment } from './lib/network.mjs';
 import { Command } from './lib/owner.mjs';
+import { deadline } from './lib/time.mjs';
 import { calls, echoes, floods, grows, loops } from './lib/wasm.mjs';
 
 const DGC = 10n ** 12n;
 const MIB = 1 << 20;
 const WORKERS = ['//Alice//stash', '//Bob//stash', '//Charlie//stash'];
+/** One more, with the least memory that a task is drawn for, which reaches the chain by a line of its own. */
+const DISTANT = '//distant';
 /** More memory than any of them offers. */
 const TOO_MUCH = ['--memory', '4096'];
 const OTHER_CHAIN = `0x${'11'.repeat(32)}`;
@@ -34,8 +38,10 @@ describe('bad input', () => {
 	let api, log, folder, url;
 	/** @type {RealWorker[]} */
 	const workers = [];
-	/** Settles when workers are registered. */
+	/** Settles when workers are registered, and the distant one's line is cut. */
 	let ready, register;
+	/** That line. */
+	let far;
 	const owners = new Set();
 	const lines = [];
 
@@ -47,7 +53,9 @@ describe('bad input', () => {
 		log = await EventLog.follow(api);
 		// Where owners and workers reach it: the chain's first state names another port.
 		const [{ key }] = await rpc(api, 'dgcs_masternodes');
-		await send(api, api.tx.masternodes.update(key, url), account('//Alice'));
+		const bond = api.tx.balances.transferKeepAlive(account(DISTANT).address, 100n * DGC);
+		const update = api.tx.masternodes.update(key, url);
+		await Promise.all([update, bond].map((tx) => send(api, tx, account('//Alice'))));
 		for (const [name, bytes] of Object.entries({
 			echo: echoes(), grow: grows(), loop: loops(), flood: floods(), foreign: calls('env', 'fetch'),
 			empty: Buffer.alloc(0), script: Buffer.from('#!/bin/sh\necho hello\n'),
@@ -287,6 +295,35 @@ describe('bad input', () => {
 			assert.match(ends[1].last.message, /no node answers.*127\.0\.0\.1:1.*Check that one of them runs/);
 		});
 
+		it('ends a worker whose node is of another chain', async () => {
+			const flags = ['--uri', '//Eve', '--chain', url, '--genesis', OTHER_CHAIN, '--data', file('other-chain')];
+			const { code, err } = await type(['worker', ...flags]);
+			assert.equal(code, 1, err);
+			assert.match(err, /is a node of another chain.*expected 0x1111.*URL of a node of the right/);
+		});
+
+		it('works on for pay when its node is back, and says meanwhile that there is none', async () => {
+			await ready;
+			const distant = workers.at(-1);
+			const grant = api.tx.balances.transferKeepAlive(account('//nearby').address, 10n * DGC);
+			const unreached = distant.says('trouble', ({ message }) => message.includes("the chain can't be reached"));
+			const [{ message }] = await Promise.all([unreached, send(api, grant, account('//Alice'))]);
+			assert.match(message, /it is tried again\. If that lasts, see that a node of --chain runs/);
+			const followed = new Promise((resolve) => {
+				far.before = (method) => method === 'chain_subscribeFinalizedHeads' && resolve();
+			});
+			far.mend();
+			await deadline(followed, SOON, 'the distant worker to follow the chain again');
+			// Each of six ranges is for three of the four workers, more than the slots of the others.
+			const task = ['run', file('echo.wasm'), '--input', file('text'), '--split', 'lines:10', '--range', '1'];
+			const run = dgcs('//nearby', ['task', ...task, '--memory', '64', '--out', file('by-all'), '--yes']);
+			assert.equal((await run.end()).code, 0, `${run}`);
+			assert.equal(readFileSync(path.join(file('by-all'), 'result'), 'utf8'), TEXT);
+			const { task: number } = await run.says('submitted');
+			await distant.says('revealed', (note) => note.task === number);
+			await log.wait('escrow.Paid', { task: number, payee: account(DISTANT).address });
+		});
+
 		it('goes on when a node drops its connections', async () => {
 			await ready;
 			const line = await lineTo(url);
@@ -309,7 +346,7 @@ describe('bad input', () => {
 			const line = await lineTo(url);
 			const task = ['run', file('echo.wasm'), '--count', '1', '--out', file('gone'), '--yes', ...TOO_MUCH];
 			const run = dgcs('//Dave', ['task', ...task], { chain: line.url });
-			const lacks = /only 0 operators have workers.*3 with too little memory \(a subtask needs 4096 MiB.*--memory/;
+			const lacks = /only 0 operators have workers.*4 with too little memory \(a subtask needs 4096 MiB.*--memory/;
 			assert.match((await run.says('estimate')).warnings.join(), lacks);
 			const { task: number } = await run.says('submitted');
 			const { message } = await run.says('warning', ({ message }) => message.includes('operators'));
@@ -417,7 +454,7 @@ describe('bad input', () => {
 		}
 		assert.deepEqual(log.all('workers.Faulted'), []);
 		assert.deepEqual(log.all('workers.Slashed'), []);
-		assert.equal((await api.query.workers.workers.keys()).length, WORKERS.length);
+		assert.equal((await api.query.workers.workers.keys()).length, workers.length);
 	});
 
 	function file(name) {
@@ -449,18 +486,25 @@ describe('bad input', () => {
 	}
 
 	async function startWorkers() {
-		const config = file('worker.toml');
+		const [config, small] = [file('worker.toml'), file('small.toml')];
 		// As many slots as there are cores.
 		writeFileSync(config, 'nice = 5\n[idle]\ncores = "100%"\nmemory = 4096\n');
+		writeFileSync(small, 'nice = 5\nslot_memory_mib = 192\n[idle]\ncores = 1\nmemory = 192\n');
 		for (const [i, uri] of WORKERS.entries()) {
 			workers.push(new RealWorker(network, `worker-${i + 1}`, uri, config));
 		}
+		far = await lineTo(url);
+		const distant = new RealWorker(network, 'distant', DISTANT, small, undefined, far.url);
+		workers.push(distant);
 		workers.forEach((worker) => worker.start());
 		await until(api, 'the workers are registered', async () => {
 			const ended = workers.find(({ child }) => child.exitCode !== null);
 			if (ended) throw new Error(`${ended.name} has ended; its log is ${ended.log}`);
-			return (await api.query.workers.workers.keys()).length === WORKERS.length;
+			return (await api.query.workers.workers.keys()).length === workers.length;
 		});
+		// While it waits for work, of which there is none for it yet: a lease would lapse.
+		await distant.says('status', ({ idle }) => ['noTasks', 'unsuited'].includes(idle?.why));
+		far.cut();
 	}
 });
 

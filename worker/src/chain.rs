@@ -160,7 +160,7 @@ pub enum Call {
 #[non_exhaustive]
 pub enum ChainError {
 	/// The connection, or the node at its other end. Worth another try.
-	#[error("the chain can't be reached: {0}; it is tried again")]
+	#[error("the chain can't be reached: {0}; it is tried again. If that lasts, see that a node of --chain runs and is reached from here, or name others")]
 	Unreachable(String),
 	/// The chain refuses the call.
 	#[error("the chain refuses {call}: {reason}")]

@@ -1,6 +1,7 @@
 //! `dgcs worker`.
 
 use std::{
+	fs,
 	io::{self, Write},
 	num::NonZeroUsize,
 	path::{Path, PathBuf},
@@ -25,7 +26,8 @@ use crate::{
 	execute::{Executor, OVERHEAD_MIB},
 	journal::{Journal, JournalError},
 	lend::{
-		Allowance, Config, ConfigError, Machine as Host, Observer, Policy, Terms, DEFAULT_CONFIG,
+		Allowance, Config, ConfigError, Disk, Lender, Machine as Host, Terms, ThisMachine,
+		DEFAULT_CONFIG,
 	},
 	live::{LiveChain, LiveShares, LiveStore},
 	machine::{Identity, Machine, SaltKey, Stop},
@@ -37,10 +39,6 @@ use crate::{
 const LOOK: Duration = Duration::from_secs(2);
 /// How long what is under way at the end may take.
 const LAST_WORDS: Duration = Duration::from_secs(5);
-/// Tenths of the disk that is lent: for compiled programs, and for results before they are shown. The
-/// rest is the store's.
-const CACHE_TENTHS: u64 = 1;
-const JOURNAL_TENTHS: u64 = 3;
 
 /// Compute strangers' subtasks for pay.
 #[derive(Clone, Debug, clap::Args)]
@@ -231,7 +229,7 @@ impl WorkerCommand {
 		let file = AccountFile::read(self.account.as_deref().unwrap_or(Path::new("")))?;
 		let password = match &self.password_file {
 			Some(path) => {
-				let text = std::fs::read_to_string(path)
+				let text = fs::read_to_string(path)
 					.map_err(|source| WorkerError::File { path: path.clone(), source })?;
 				text.lines().next().unwrap_or_default().to_string()
 			},
@@ -265,16 +263,13 @@ impl WorkerCommand {
 		let secret = account.encryption_secret();
 		let salts = SaltKey::new(&secret.to_bytes());
 		let identity = Identity { genesis: chain.genesis(), worker, salts };
-		let tenth = (u64::from(config.disk_gib) << 30) / 10;
+		let disk = Disk::of(config.disk_gib);
 		let folder = self.data.join("journal");
-		let room = JOURNAL_TENTHS * tenth;
-		let (journal, votes) = Journal::open(&folder, &identity.genesis, &worker, room)?;
-		let cache = Cache::open(self.data.join("programs"), CACHE_TENTHS * tenth)?;
+		let (journal, votes) = Journal::open(&folder, &identity.genesis, &worker, disk.results)?;
+		let cache = Cache::open(self.data.join("programs"), disk.programs)?;
 		let scratch = self.data.join("scratch");
-		std::fs::create_dir_all(&scratch)
-			.map_err(|source| WorkerError::File { path: scratch.clone(), source })?;
-		let store = self.store((10 - CACHE_TENTHS - JOURNAL_TENTHS) * tenth);
-		let store = Arc::new(LiveStore::open(&store, chain.clone()).await?);
+		empty(&scratch).map_err(|source| WorkerError::File { path: scratch.clone(), source })?;
+		let store = Arc::new(LiveStore::open(&self.store(disk.blocks), chain.clone()).await?);
 		let runtime = tokio::runtime::Handle::current();
 		let shares = LiveShares::new(chain.clone(), account.id(), runtime);
 		let executor = Executor::new(
@@ -284,7 +279,8 @@ impl WorkerCommand {
 			Sandbox::new(Some(cache))?,
 			scratch,
 			terms.slot_memory_mib.into(),
-		);
+		)
+		.lend_inputs(disk.inputs);
 		let retention = results_kept(&chain, config.keep_results_hours).await?;
 		let edges = Edges {
 			chain: live,
@@ -343,6 +339,19 @@ fn program_memory(terms: &Terms) -> u32 {
 	terms.slot_memory_mib.saturating_sub(OVERHEAD_MIB)
 }
 
+/// Makes the folder for inputs, and removes what a crash has left in it: nothing counts that.
+fn empty(folder: &Path) -> io::Result<()> {
+	fs::create_dir_all(folder)?;
+	for entry in fs::read_dir(folder)? {
+		let entry = entry?;
+		// We make no others.
+		if entry.file_type()?.is_file() {
+			fs::remove_file(entry.path())?;
+		}
+	}
+	Ok(())
+}
+
 /// The blocks for which results are kept.
 async fn results_kept(chain: &ClientChain, hours: u32) -> Result<u32, WorkerError> {
 	let block_ms = chain.at_best().await?.block_time()?.max(1);
@@ -365,19 +374,16 @@ fn share_pool(terms: &Terms, nice: i32) {
 
 /// Looks at the machine time and again, and says how much may run.
 async fn watch_machine(terms: Terms) -> watch::Receiver<Allowance> {
-	let mut observer = Observer::new();
-	let mut policy = Policy::new(terms);
-	let began = tokio::time::Instant::now();
+	let mut lender = Lender::new(terms, ThisMachine::new());
 	// The first load there is, is that of a while.
 	tokio::time::sleep(LOOK).await;
-	let first = policy.step(began.elapsed(), &observer.look());
-	let (sender, receiver) = watch::channel(first);
+	let (sender, receiver) = watch::channel(lender.look());
 	tokio::spawn(async move {
 		let mut ticks = tokio::time::interval(LOOK);
 		ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
 		while !sender.is_closed() {
 			ticks.tick().await;
-			let allowance = policy.step(began.elapsed(), &observer.look());
+			let allowance = lender.look();
 			sender.send_if_modified(|last| std::mem::replace(last, allowance) != allowance);
 		}
 	});
@@ -525,6 +531,16 @@ mod tests {
 		] {
 			assert!(parse(wrong).is_err(), "{wrong}");
 		}
+	}
+
+	#[test]
+	fn what_a_crash_left_of_inputs_is_removed() {
+		let data = tempfile::tempdir().expect("a temporary folder");
+		let folder = data.path().join("scratch");
+		empty(&folder).expect("it is made");
+		fs::write(folder.join("left"), "of an input").expect("writable");
+		empty(&folder).expect("it is there");
+		assert_eq!(folder.read_dir().expect("exists").count(), 0);
 	}
 
 	#[test]

@@ -243,7 +243,9 @@ impl Worker {
 				Some(Err(error)) => {
 					let failure = match error {
 						ExecuteError::Abandoned => Failure::Abandoned,
-						ExecuteError::Unfit { .. } => Failure::Unfit,
+						ExecuteError::Unfit { .. }
+						| ExecuteError::Memory { .. }
+						| ExecuteError::Disk { .. } => Failure::Unfit,
 						_ => Failure::Passing,
 					};
 					if failure != Failure::Abandoned {

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 
 import { binary } from './network.mjs';
+import { deadline, MINUTE } from './time.mjs';
 
 /** All running processes of this one, so that none outlives it. */
 const running = new Set();
@@ -19,12 +20,13 @@ export class RealWorker {
 	 * @param {string} uri its account's
 	 * @param {string} config what it lends, a file
 	 * @param {{ url: string }} [kubo] the daemon that is its store; by default the store is inside
+	 * @param {string} [chain] the URL of the node that it asks; by default any of the network's
 	 */
-	constructor(network, name, uri, config, kubo) {
+	constructor(network, name, uri, config, kubo, chain) {
 		const store = kubo ? ['--kubo', kubo.url] : ['--listen', '/ip4/127.0.0.1/tcp/0'];
 		this.flags = ['--config', config, ...store];
 		Object.assign(this, { name, uri });
-		this.chain = [...network.nodes.values()].map((node) => node.url).join(',');
+		this.chain = chain ?? [...network.nodes.values()].map((node) => node.url).join(',');
 		this.data = path.join(network.folder, name);
 		this.log = path.join(network.logs, `${name}.log`);
 		/** What it said, as JSON. */
@@ -48,6 +50,27 @@ export class RealWorker {
 			this.listeners.forEach((listener) => listener(note));
 		});
 		this.ended = new Promise((resolve) => this.child.once('exit', resolve));
+	}
+
+	/**
+	 * The first thing that it says about `event` and that `check` likes.
+	 * @param {string} event
+	 * @param {(note: any) => boolean} [check]
+	 */
+	says(event, check = () => true) {
+		let listen;
+		const wanted = (note) => note.event === event && check(note);
+		const heard = new Promise((resolve) => {
+			listen = (note) => wanted(note) && resolve(note);
+			this.listeners.add(listen);
+			const before = this.said.find(wanted);
+			if (before) resolve(before);
+		});
+		const ended = this.ended.then(() => {
+			throw new Error(`${this.name} has ended; its log is ${this.log}`);
+		});
+		return deadline(Promise.race([heard, ended]), 5 * MINUTE, () => `${event} from ${this.name}`)
+			.finally(() => this.listeners.delete(listen));
 	}
 
 	/** Ends it at once, as a crash does. */

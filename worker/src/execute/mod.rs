@@ -12,7 +12,7 @@ mod spool;
 
 use std::{
 	collections::BTreeMap,
-	io::Write,
+	io::{self, Write},
 	ops::ControlFlow,
 	path::PathBuf,
 	sync::{
@@ -26,7 +26,7 @@ use dgcs_content::{
 	keys::KeyRing, read_shared, seal_result, BlockSink, BlockSource, EachPart, EncryptionSecret,
 	Ending, Error as ContentError, Job, Manifest, RangeInput, Scope, ScopeKey,
 };
-use dgcs_primitives::{ContentId, Digests, RangeIndex, ResultDigest, Round, TaskId, TaskSpec};
+use dgcs_primitives::{ContentId, Digests, ResultDigest, Round, TaskId, TaskSpec};
 use dgcs_sandbox::{
 	Cancel, Outcome, PrepareError, Program, RunError, Sandbox, Subtask, MAX_PROGRAM_BYTES,
 };
@@ -34,9 +34,12 @@ use dgcs_sandbox::{
 pub use rules::{
 	ending, environment, limits, seed, MAX_OUTPUT, SUBTASKS_VARIABLE, SUBTASK_VARIABLE, UNSTARTABLE,
 };
-use spool::{Input, Spool};
+use spool::{Input, NoRoom, Room, Scratch, Spool};
 
-use crate::chain::{Balance, Place};
+use crate::{
+	chain::{Balance, Place},
+	lend::Disk,
+};
 
 /// What a slot needs beside its program's memory, in MiB: for its input and output, on their way.
 pub const OVERHEAD_MIB: u32 = 128;
@@ -147,6 +150,28 @@ pub enum ExecuteError {
 		/// What a slot has, in MiB.
 		slot: u64,
 	},
+	/// The input of a subtask needs more disk than is lent to all inputs.
+	#[error("task {task} needs {} MiB of disk for the input of a subtask, and {} MiB are lent to inputs; it is left to others. To compute such tasks, set disk_gib to {} or more", mib_at_least(*.needed), mib_at_most(*.lent), Disk::gib_for_inputs(*.needed))]
+	Disk {
+		/// The task.
+		task: TaskId,
+		/// What it needs, in bytes.
+		needed: u64,
+		/// What is lent, in bytes.
+		lent: u64,
+	},
+	/// The inputs of other runs have the disk that it needs.
+	#[error("task {task} needs {} MiB of disk for the input of a subtask, and other runs leave {} of {} MiB; it is tried again. To compute more of such tasks at a time, raise disk_gib", mib_at_least(*.needed), mib_at_most(*.free), mib_at_most(*.lent))]
+	DiskBusy {
+		/// The task.
+		task: TaskId,
+		/// What it needs, in bytes.
+		needed: u64,
+		/// What others leave, in bytes.
+		free: u64,
+		/// What is lent to all inputs, in bytes.
+		lent: u64,
+	},
 	/// The program's time was over, and it had not had a processor for most of it.
 	#[error("subtask {subtask} ran out of time with {cpu:?} of processor time in {limit:?}: this machine was too busy; nothing is voted, and it is tried again")]
 	Starved {
@@ -167,6 +192,14 @@ pub enum ExecuteError {
 
 fn list(complaints: &[String]) -> String {
 	complaints.iter().map(|complaint| format!("; {complaint}")).collect()
+}
+
+fn mib_at_least(bytes: u64) -> u64 {
+	bytes.div_ceil(1 << 20)
+}
+
+fn mib_at_most(bytes: u64) -> u64 {
+	bytes >> 20
 }
 
 impl ExecuteError {
@@ -207,7 +240,7 @@ pub struct Abandon {
 
 impl Abandon {
 	/// Ends every run that it was handed to within a fraction of a second, if it is in its program,
-	/// or else before its next subtask.
+	/// or else before the next part of its input or its next subtask.
 	pub fn abandon(&self) {
 		self.abandoned.store(true, Ordering::Relaxed);
 		self.cancel.cancel();
@@ -227,7 +260,7 @@ pub struct Executor {
 	shares: Arc<dyn KeyShares>,
 	secret: EncryptionSecret,
 	sandbox: Sandbox,
-	scratch: PathBuf,
+	scratch: Scratch,
 	slot_memory_mib: u64,
 	/// Tasks by manifest, used last at the end.
 	tasks: Mutex<Vec<(TaskId, ContentId, Arc<Ready>)>>,
@@ -270,11 +303,19 @@ impl Executor {
 			shares,
 			secret,
 			sandbox,
-			scratch,
+			scratch: Scratch::new(scratch, u64::MAX),
 			slot_memory_mib,
 			tasks: Mutex::default(),
 			progress: Mutex::default(),
 		}
+	}
+
+	/// Lends `bytes` of disk to large inputs, those of all runs together. Without this they may take
+	/// all that there is.
+	#[must_use]
+	pub fn lend_inputs(self, bytes: u64) -> Self {
+		let scratch = Scratch::new(self.scratch.folder().into(), bytes);
+		Executor { scratch, ..self }
 	}
 
 	/// Computes the open subtasks of a range one after the other, puts their sealed results to
@@ -300,7 +341,7 @@ impl Executor {
 		let ready = self.ready(task, spec)?;
 		abandon.check()?;
 		let key = self.key(task, &ready.manifest, Scope::Range(range))?;
-		let mut inputs = Inputs::open(self, &ready, (task, range), &key)?;
+		let inputs = Inputs::open(self, &ready, work, &key, abandon)?;
 		let first = range.0.saturating_mul(spec.range_size);
 		let mut digests = Digests::default();
 		for bit in (0..spec.range_len(range)).filter(|bit| open >> bit & 1 == 1) {
@@ -310,8 +351,7 @@ impl Executor {
 			let digest = match known {
 				Some(digest) => digest,
 				None => {
-					let (report, output) =
-						self.subtask(&ready, spec, subtask, &mut inputs, abandon)?;
+					let (report, output) = self.subtask(&ready, spec, subtask, &inputs, abandon)?;
 					let ending = report.ending;
 					let digest =
 						seal_result(results, &key, round, subtask, ending, &mut &output[..])
@@ -444,29 +484,42 @@ impl Executor {
 		}
 	}
 
-	/// Gets an input, all of it. The inner error is the owner's fault.
+	/// Room for inputs of at most `needed` bytes each, one at a time.
+	fn reserve(&self, task: TaskId, needed: u64) -> Result<Arc<Room>, ExecuteError> {
+		let lent = self.scratch.lent();
+		self.scratch.reserve(needed).map_err(|why| match why {
+			NoRoom::Ever => ExecuteError::Disk { task, needed, lent },
+			NoRoom::Now { free } => ExecuteError::DiskBusy { task, needed, free, lent },
+		})
+	}
+
+	/// Gets an input of `len` bytes, all of it. The inner error is the owner's fault.
 	fn spool(
 		&self,
 		task: TaskId,
+		len: u64,
+		room: &Arc<Room>,
+		abandon: &Abandon,
 		read: impl FnOnce(&mut EachPart<'_>) -> Result<(), ContentError>,
 	) -> Result<Result<Input, String>, ExecuteError> {
-		let mut spool = Spool::new(&self.scratch);
-		let mut full = None;
+		let folder = self.scratch.folder().display();
+		let full = |error: io::Error| {
+			ExecuteError::Machine(format!("an input can't be written to {folder}: {error}"))
+		};
+		let mut spool = Spool::new(len, room).map_err(&full)?;
+		let mut ended = None;
 		let read = read(&mut |_, part| {
-			spool.write_all(part).map_err(|error| {
-				full = Some(error.to_string());
-				ContentError::Stream(error)
+			let kept = abandon.check().and_then(|()| spool.write_all(part).map_err(&full));
+			kept.map_err(|error| {
+				ended = Some(error);
+				ContentError::Stream(io::Error::other("nothing more of it is taken"))
 			})
 		});
-		match read {
-			Ok(()) => Ok(Ok(spool.finish())),
-			Err(error) if is_owners_fault(&error) => Ok(Err(error.to_string())),
-			Err(_) if full.is_some() => Err(ExecuteError::Machine(format!(
-				"an input can't be written to {}: {}",
-				self.scratch.display(),
-				full.unwrap_or_default()
-			))),
-			Err(source) => Err(ExecuteError::Content { task, source }),
+		match (read, ended) {
+			(Ok(()), _) => Ok(Ok(spool.finish())),
+			(Err(_), Some(error)) => Err(error),
+			(Err(error), None) if is_owners_fault(&error) => Ok(Err(error.to_string())),
+			(Err(source), None) => Err(ExecuteError::Content { task, source }),
 		}
 	}
 
@@ -476,7 +529,7 @@ impl Executor {
 		ready: &Ready,
 		spec: &TaskSpec<Balance>,
 		subtask: u32,
-		inputs: &mut Inputs<'_>,
+		inputs: &Inputs<'_>,
 		abandon: &Abandon,
 	) -> Result<(Done, Vec<u8>), ExecuteError> {
 		let unstartable = |why: String| {
@@ -531,40 +584,66 @@ impl Executor {
 	}
 }
 
-/// The inputs of a range's subtasks.
+/// The inputs of a range's subtasks, with the room that they need.
 enum Inputs<'a> {
 	/// All see the same, or the same that is wrong with it.
 	Shared(Result<Input, String>),
 	/// Each has a piece.
-	Pieces { executor: &'a Executor, ready: &'a Ready, task: TaskId, pieces: RangeInput },
+	Pieces {
+		executor: &'a Executor,
+		ready: &'a Ready,
+		task: TaskId,
+		/// The first subtask of the range.
+		first: u32,
+		pieces: RangeInput,
+		room: Arc<Room>,
+		abandon: &'a Abandon,
+	},
 }
 
 impl<'a> Inputs<'a> {
+	/// Reserves the room for the largest one before anything of them is fetched.
 	fn open(
 		executor: &'a Executor,
 		ready: &'a Ready,
-		(task, range): (TaskId, RangeIndex),
+		work: &Work<'_>,
 		key: &ScopeKey,
+		abandon: &'a Abandon,
 	) -> Result<Self, ExecuteError> {
-		let failed = |source| ExecuteError::content(task, source);
+		let Place { task, range } = work.place;
 		let Ready { manifest, job, .. } = ready;
 		if manifest.index.is_some() {
-			let pieces = RangeInput::open(&*executor.source, manifest, range, key);
-			return Ok(Inputs::Pieces { executor, ready, task, pieces: pieces.map_err(failed)? });
+			let pieces = RangeInput::open(&*executor.source, manifest, range, key)
+				.map_err(|source| ExecuteError::content(task, source))?;
+			let lens = (0u32..).zip(pieces.lens());
+			let open = lens.filter(|(bit, _)| work.open >> bit & 1 == 1);
+			let most = open.map(|(_, len)| *len).max().unwrap_or_default();
+			let room = executor.reserve(task, most)?;
+			let first = range.0.saturating_mul(manifest.range_size);
+			return Ok(Inputs::Pieces { executor, ready, task, first, pieces, room, abandon });
 		}
 		let len = job.shared_input.unwrap_or_default();
-		let input = executor
-			.spool(task, |each| read_shared(&*executor.source, manifest, &ready.key, len, each));
+		// More than there is of the stream is never read: it is refused, and that is the result.
+		let kept = if len <= manifest.stream_len() { len } else { 0 };
+		let room = executor.reserve(task, kept)?;
+		let input = executor.spool(task, kept, &room, abandon, |each| {
+			read_shared(&*executor.source, manifest, &ready.key, len, each)
+		});
 		Ok(Inputs::Shared(input?))
 	}
 
 	/// The input of one subtask. The inner error is the owner's fault.
-	fn of(&mut self, subtask: u32) -> Result<Result<Input, String>, ExecuteError> {
+	fn of(&self, subtask: u32) -> Result<Result<Input, String>, ExecuteError> {
 		match self {
 			Inputs::Shared(input) => Ok(input.clone()),
-			Inputs::Pieces { executor, ready, task, pieces } => executor.spool(*task, |each| {
-				pieces.read(&*executor.source, &ready.manifest, subtask, each)
-			}),
+			Inputs::Pieces { executor, ready, task, first, pieces, room, abandon } => {
+				let number = subtask.saturating_sub(*first) as usize;
+				// To read one that there isn't is an error.
+				let len = pieces.lens().get(number).copied().unwrap_or_default();
+				executor.spool(*task, len, room, abandon, |each| {
+					pieces.read(&*executor.source, &ready.manifest, subtask, each)
+				})
+			},
 		}
 	}
 }

@@ -143,6 +143,42 @@ pub struct Terms {
 	pub on_battery: bool,
 }
 
+/// The disk that is lent, by what may take it. In bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Disk {
+	/// Compiled programs.
+	pub programs: u64,
+	/// The inputs of what runs, as far as they are large.
+	pub inputs: u64,
+	/// Results that are not shown yet.
+	pub results: u64,
+	/// Everybody's blocks, with the results that are shown.
+	pub blocks: u64,
+}
+
+/// Tenths of the disk.
+const PROGRAM_TENTHS: u64 = 1;
+const INPUT_TENTHS: u64 = 3;
+const RESULT_TENTHS: u64 = 3;
+
+impl Disk {
+	/// So many GiB, divided.
+	pub fn of(gib: u32) -> Self {
+		let all = u64::from(gib) << 30;
+		// At most 2⁶² bytes, so a few times as many can be counted.
+		let [programs, inputs, results] =
+			[PROGRAM_TENTHS, INPUT_TENTHS, RESULT_TENTHS].map(|tenths| all * tenths / 10);
+		Disk { programs, inputs, results, blocks: all - programs - inputs - results }
+	}
+
+	/// How many GiB there must be for inputs to have `bytes` of them.
+	pub fn gib_for_inputs(bytes: u64) -> u64 {
+		let tenth = u128::from(INPUT_TENTHS) << 30;
+		let gib = (u128::from(bytes) * 10).div_ceil(tenth);
+		u64::try_from(gib).unwrap_or(u64::MAX)
+	}
+}
+
 impl Default for Config {
 	fn default() -> Self {
 		Config {
@@ -384,6 +420,17 @@ mod tests {
 			assert_eq!((terms.idle_slots, terms.busy_slots), (*idle, *busy), "{text}");
 			let dedicated = config.dedicated().terms(&MACHINE).expect(text);
 			assert_eq!(dedicated.busy_slots, *idle, "{text}");
+		}
+	}
+
+	#[test]
+	fn all_of_the_disk_is_divided() {
+		for gib in [1, 2, 20, u32::MAX] {
+			let Disk { programs, inputs, results, blocks } = Disk::of(gib);
+			assert_eq!(programs + inputs + results + blocks, u64::from(gib) << 30);
+			assert!(programs > 0 && inputs > 0 && results > 0 && blocks > 0, "{gib} GiB");
+			assert_eq!(Disk::gib_for_inputs(inputs), u64::from(gib));
+			assert_eq!(Disk::gib_for_inputs(inputs + 1), u64::from(gib) + 1);
 		}
 	}
 

@@ -4,13 +4,15 @@
 //! config file ─► Config ─┐
 //!                        ├─► Terms ─► Policy ──► Allowance: so many slots, and why no more
 //! the machine ─► Machine ┘              ▲
-//!             ─► Observation ───────────┘  every few seconds
+//!     Senses ─► Reading ─► Observation ─┘  every few seconds, by a Lender
 //! ```
 
 mod config;
+mod lender;
 mod observe;
 mod policy;
 
-pub use config::{Config, ConfigError, Limits, Share, Terms, Use, When, DEFAULT_CONFIG};
-pub use observe::{Machine, Observer};
+pub use config::{Config, ConfigError, Disk, Limits, Share, Terms, Use, When, DEFAULT_CONFIG};
+pub use lender::Lender;
+pub use observe::{Machine, Observer, Reading, Senses, ThisMachine};
 pub use policy::{Allowance, Observation, Policy, Reason};

@@ -32,47 +32,86 @@ impl Machine {
 	}
 }
 
-/// Looks at the machine, time and again.
+/// What a machine's instruments show, its clock and calendar among them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reading {
+	/// When, by a clock that never goes back.
+	pub at: Duration,
+	/// The share of all processor time that was taken since the last reading, by whomever, in percent.
+	pub load: f64,
+	/// How many cores that is a share of.
+	pub cores: u32,
+	/// Processor time of this process since it began.
+	pub own_cpu: Duration,
+	/// Memory that is free or can be freed, in MiB.
+	pub available_mib: u64,
+	/// Memory that this process has, in MiB.
+	pub own_mib: u64,
+	/// The day of the week: 0 is Monday.
+	pub day: u8,
+	/// The minute of the day, in local time.
+	pub minute: u16,
+	/// Whether the machine runs on battery.
+	pub on_battery: bool,
+}
+
+/// A machine's instruments.
+pub trait Senses {
+	/// What they show now.
+	fn read(&mut self) -> Reading;
+}
+
+/// Looks at a machine, time and again.
 #[derive(Debug)]
-pub struct Observer {
+pub struct Observer<S> {
+	senses: S,
+	last: Reading,
+}
+
+impl<S: Senses> Observer<S> {
+	/// Begins to look.
+	pub fn new(mut senses: S) -> Self {
+		let last = senses.read();
+		Observer { senses, last }
+	}
+
+	/// What there is to see, and when. The load is that since the last call: leave a second or more
+	/// between.
+	pub fn look(&mut self) -> (Duration, Observation) {
+		let last = std::mem::replace(&mut self.last, self.senses.read());
+		let now = &self.last;
+		let all_cores = now.at.saturating_sub(last.at).as_secs_f64() * f64::from(now.cores.max(1));
+		let own = now.own_cpu.saturating_sub(last.own_cpu).as_secs_f64();
+		let own_load = own / all_cores.max(f64::EPSILON) * 100.0;
+		let seen = Observation {
+			others: (now.load - own_load).clamp(0.0, 100.0),
+			available_mib: now.available_mib,
+			own_mib: now.own_mib,
+			day: now.day,
+			minute: now.minute,
+			on_battery: now.on_battery,
+		};
+		(now.at, seen)
+	}
+}
+
+/// The instruments of the machine that this runs on.
+#[derive(Debug)]
+pub struct ThisMachine {
 	system: System,
 	/// `None` where there is no telling: then there is none.
 	batteries: Option<Manager>,
-	cores: f64,
-	/// When it last looked, and the processor time of this process until then.
-	last: (Instant, Duration),
+	began: Instant,
 }
 
-impl Observer {
-	/// Begins to look.
+impl ThisMachine {
+	/// Makes them ready. The first load that they show may be none.
 	pub fn new() -> Self {
 		let cpu = CpuRefreshKind::new().with_cpu_usage();
 		let memory = MemoryRefreshKind::new().with_ram();
 		let system =
 			System::new_with_specifics(RefreshKind::new().with_cpu(cpu).with_memory(memory));
-		let cores = system.cpus().len().max(1) as f64;
-		let batteries = Manager::new().ok();
-		Observer { system, batteries, cores, last: (Instant::now(), cpu_time()) }
-	}
-
-	/// What there is to see. The load is that since the last call: leave a second or more between.
-	pub fn look(&mut self) -> Observation {
-		self.system.refresh_cpu_usage();
-		self.system.refresh_memory_specifics(MemoryRefreshKind::new().with_ram());
-		let all = f64::from(self.system.global_cpu_info().cpu_usage());
-		let now = (Instant::now(), cpu_time());
-		let wall = (now.0 - self.last.0).as_secs_f64().max(f64::EPSILON);
-		let own = now.1.saturating_sub(self.last.1).as_secs_f64() / wall / self.cores * 100.0;
-		self.last = now;
-		let time = Local::now();
-		Observation {
-			others: (all - own).clamp(0.0, 100.0),
-			available_mib: self.system.available_memory() >> 20,
-			own_mib: self.own_memory() >> 20,
-			day: u8::try_from(time.weekday().num_days_from_monday()).unwrap_or_default(),
-			minute: u16::try_from(time.hour() * 60 + time.minute()).unwrap_or_default(),
-			on_battery: self.on_battery(),
-		}
+		ThisMachine { system, batteries: Manager::new().ok(), began: Instant::now() }
 	}
 
 	fn own_memory(&mut self) -> u64 {
@@ -90,9 +129,30 @@ impl Observer {
 	}
 }
 
-impl Default for Observer {
+impl Default for ThisMachine {
 	fn default() -> Self {
-		Observer::new()
+		ThisMachine::new()
+	}
+}
+
+impl Senses for ThisMachine {
+	fn read(&mut self) -> Reading {
+		self.system.refresh_cpu_usage();
+		// At once, so that both are of the same time.
+		let (at, own_cpu) = (self.began.elapsed(), cpu_time());
+		self.system.refresh_memory_specifics(MemoryRefreshKind::new().with_ram());
+		let time = Local::now();
+		Reading {
+			at,
+			load: f64::from(self.system.global_cpu_info().cpu_usage()),
+			cores: u32::try_from(self.system.cpus().len()).unwrap_or(u32::MAX),
+			own_cpu,
+			available_mib: self.system.available_memory() >> 20,
+			own_mib: self.own_memory() >> 20,
+			day: u8::try_from(time.weekday().num_days_from_monday()).unwrap_or_default(),
+			minute: u16::try_from(time.hour() * 60 + time.minute()).unwrap_or_default(),
+			on_battery: self.on_battery(),
+		}
 	}
 }
 
@@ -109,10 +169,52 @@ mod tests {
 	fn this_machine_is_seen() {
 		let machine = Machine::this();
 		assert!(machine.cores > 0 && machine.memory_mib > 0, "{machine:?}");
-		let mut observer = Observer::new();
-		let seen = observer.look();
+		let (_, seen) = Observer::new(ThisMachine::new()).look();
 		assert!((0.0..=100.0).contains(&seen.others), "{seen:?}");
 		assert!(seen.available_mib > 0 && seen.own_mib > 0, "{seen:?}");
 		assert!(seen.day < 7 && seen.minute < 24 * 60, "{seen:?}");
+	}
+
+	/// Instruments that show one thing after the other.
+	struct Shown(std::vec::IntoIter<Reading>);
+
+	impl Senses for Shown {
+		fn read(&mut self) -> Reading {
+			self.0.next().expect("no more is looked at")
+		}
+	}
+
+	#[test]
+	fn what_this_process_takes_is_not_the_load_of_others() {
+		let shown = |at, load, own_cpu| Reading {
+			at: Duration::from_secs(at),
+			load,
+			cores: 4,
+			own_cpu: Duration::from_secs(own_cpu),
+			available_mib: 1000,
+			own_mib: 10,
+			day: 6,
+			minute: 59,
+			on_battery: false,
+		};
+		// Seconds, the load of the four cores, processor seconds of this process, what others take.
+		let cases = [
+			(2, 75.0, 0, 75.0),
+			(4, 75.0, 4, 25.0),
+			(6, 100.0, 12, 0.0),
+			// Clocks that don't tick at the same time are no negative load.
+			(7, 50.0, 15, 0.0),
+			(7, 50.0, 15, 50.0),
+		];
+		let readings = cases.map(|(at, load, own_cpu, _)| shown(at, load, own_cpu));
+		let all = [vec![shown(0, 0.0, 0)], readings.to_vec()].concat();
+		let mut observer = Observer::new(Shown(all.into_iter()));
+		for (at, load, _, others) in cases {
+			let (when, seen) = observer.look();
+			assert_eq!(when, Duration::from_secs(at));
+			assert_eq!(seen.others, others, "{load} % at {at} s");
+			assert_eq!((seen.available_mib, seen.own_mib), (1000, 10));
+			assert_eq!((seen.day, seen.minute, seen.on_battery), (6, 59, false));
+		}
 	}
 }

@@ -117,7 +117,26 @@ impl LiveChain {
 		Ok(gap)
 	}
 
+	/// Where the chain is, once that is not where it was.
+	async fn moved(&self, last: Heads) -> Result<Heads, ChainError> {
+		let still = |_| ChainError::Unreachable(format!("there is no new block for {STALL:?}"));
+		let moved = tokio::time::timeout(STALL, self.sender.chain().moved(last));
+		moved.await.map_err(still)?.map_err(unreachable)
+	}
+
+	/// Reads the chain as of `heads`, or fails in time.
 	async fn view(
+		&self,
+		heads: Heads,
+		watch: &[Place],
+		all: bool,
+		followed: &mut Followed,
+	) -> Result<View, Error> {
+		let late = |_| Error::TimedOut { what: "reading a block".into(), limit: READ };
+		tokio::time::timeout(READ, self.read(heads, watch, all, followed)).await.map_err(late)?
+	}
+
+	async fn read(
 		&self,
 		heads: Heads,
 		watch: &[Place],
@@ -226,16 +245,16 @@ impl Chain for LiveChain {
 	async fn next(&self, watch: &[Place], all: bool) -> Result<View, ChainError> {
 		let mut followed = self.followed.lock().await;
 		let heads = match followed.heads {
-			Some(last) => tokio::time::timeout(STALL, self.sender.chain().moved(last))
-				.await
-				.map_err(|_| {
-					ChainError::Unreachable(format!("there is no new block for {STALL:?}"))
-				})?
-				.map_err(unreachable)?,
+			Some(last) => self.moved(last).await?,
 			None => self.sender.chain().heads(),
 		};
-		let view = self.view(heads, watch, all, &mut followed);
-		tokio::time::timeout(READ, view).await.map_err(late)?.map_err(unreachable)
+		let mut view = self.view(heads, watch, all, &mut followed).await;
+		// Another block has taken this one's place. To come back to it later would cost the other.
+		if let Err(Error::UnknownBlock { .. } | Error::StateDiscarded { .. }) = view {
+			let heads = self.moved(heads).await?;
+			view = self.view(heads, watch, all, &mut followed).await;
+		}
+		view.map_err(unreachable)
 	}
 
 	async fn task(&self, task: TaskId) -> Result<Option<TaskSpec<Balance>>, ChainError> {

@@ -131,7 +131,7 @@ pub enum Sent {
 pub enum Failure {
 	/// Something that may pass: a store, a masternode, this machine.
 	Passing,
-	/// The task is such that nobody can have results.
+	/// The task is such that nobody can have results, or not with what this machine lends.
 	Unfit,
 	/// It was abandoned.
 	Abandoned,

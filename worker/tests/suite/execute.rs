@@ -3,6 +3,7 @@
 use std::{
 	cell::{Cell, RefCell},
 	collections::BTreeSet,
+	panic::{catch_unwind, AssertUnwindSafe},
 	sync::{mpsc::channel, Arc},
 };
 
@@ -235,6 +236,76 @@ fn a_task_that_needs_more_memory_than_a_slot_has_is_refused() {
 	let worker = scene.worker(|_| Manner::Honest);
 	let error = run(&worker, &scene.work(0), &scene.results("results")).unwrap_err();
 	assert!(matches!(error, ExecuteError::Memory { needed: 161, slot: 160, .. }), "{error}");
+}
+
+/// Bytes of an input that is not kept in memory.
+const LARGE: usize = 5 << 20;
+
+/// A task whose four subtasks, two in a range, all see the same large input.
+fn large() -> Scene {
+	Scene::new(Setting {
+		program: crate::scene::program(ECHO),
+		input: Some(&b"x".repeat(LARGE)),
+		cut: Cut::Index(4),
+		range_size: 2,
+		masternodes: 1,
+	})
+}
+
+#[test]
+fn runs_share_the_disk_that_is_lent_to_inputs() {
+	let scene = large();
+	let (results, others) = (scene.results("results"), scene.results("others"));
+	let worker = scene.lending(160, LARGE as u64);
+	let abandon = Abandon::default();
+	// What one run has no other gets, until it ends: well, with a panic, or abandoned.
+	let ends: [(&dyn Fn(), Option<bool>); 3] = [
+		(&|| (), Some(true)),
+		(&|| panic!("a run panics"), None),
+		(&|| abandon.abandon(), Some(false)),
+	];
+	for (end, expected) in ends {
+		let second = || run(&worker, &scene.work(1), &others);
+		let note = |_: &Done| {
+			let error = second().unwrap_err();
+			assert!(matches!(error, ExecuteError::DiskBusy { free: 0, .. }), "{error}");
+			let text = error.to_string();
+			assert!(text.contains("needs 5 MiB") && text.contains("raise disk_gib"), "{text}");
+			end();
+		};
+		let first = || worker.run(&scene.work(0), &results, &abandon, &note).is_ok();
+		assert_eq!(catch_unwind(AssertUnwindSafe(first)).ok(), expected);
+		let (digests, _) = second().unwrap();
+		let (ending, output) = scene.open(&others, &digests[0], (1, 0, 2));
+		assert!(ending == Ending::Ok && output.starts_with(b"xxx"));
+	}
+}
+
+#[test]
+fn an_input_larger_than_the_disk_that_is_lent_is_refused() {
+	let scene = large();
+	let results = scene.results("results");
+	let error = run(&scene.lending(160, LARGE as u64 - 1), &scene.work(0), &results).unwrap_err();
+	assert!(matches!(error, ExecuteError::Disk { needed: 0x50_0000, lent: 0x4f_ffff, .. }));
+	let text = error.to_string();
+	assert!(text.contains("needs 5 MiB") && text.contains("4 MiB are lent"), "{text}");
+	assert!(text.contains("set disk_gib to 1 or more"), "{text}");
+
+	// Before anything is computed, if one of several pieces is too large; unless it is decided already.
+	let mut input = b"short\n".to_vec();
+	input.resize(LARGE, b'x');
+	input.extend_from_slice(b"\nlast\n");
+	let scene = lines(ECHO, &input);
+	let results = scene.results("results");
+	let all = scene.lending(160, LARGE as u64);
+	assert_eq!(run(&all, &scene.work(0), &results).unwrap().1.len(), 2);
+	let none = scene.lending(160, 0);
+	let told = |_: &Done| panic!("it is refused first");
+	let error = none.run(&scene.work(0), &results, &Abandon::default(), &told).unwrap_err();
+	assert!(matches!(error, ExecuteError::Disk { lent: 0, .. }), "{error}");
+	let short = Work { open: 0b01, ..scene.work(0) };
+	assert_eq!(run(&none, &short, &results).unwrap().1.len(), 1);
+	assert_eq!(run(&none, &scene.work(1), &results).unwrap().1.len(), 1);
 }
 
 /// Ends at once for all inputs but those that begin with an L.

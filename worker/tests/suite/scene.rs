@@ -170,6 +170,16 @@ impl Scene {
 		Executor::new(content, shares, secret, sandbox, scratch, 160)
 	}
 
+	/// A worker whose slots have so much memory, in MiB, and the inputs of all so much disk, in bytes.
+	pub fn lending(&self, slot_memory_mib: u64, inputs: u64) -> Executor {
+		let secret = EncryptionSecret::random();
+		let shares = self.shares(secret.public(), |_| Manner::Honest);
+		let sandbox = Sandbox::new(None).unwrap();
+		let (content, scratch) = (self.content.clone(), self.folder.path().to_path_buf());
+		let worker = Executor::new(content, shares, secret, sandbox, scratch, slot_memory_mib);
+		worker.lend_inputs(inputs)
+	}
+
 	/// A folder for results.
 	pub fn results(&self, name: &str) -> Directory {
 		Directory::open(self.folder.path().join(name)).unwrap()
