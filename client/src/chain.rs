@@ -2,6 +2,7 @@
 
 use std::{
 	collections::{BTreeMap, VecDeque},
+	future::Future,
 	sync::{Arc, Mutex, PoisonError},
 };
 
@@ -82,6 +83,19 @@ impl Drop for Inner {
 	fn drop(&mut self) {
 		self.follower.abort();
 	}
+}
+
+/// A block, as nodes give it.
+#[derive(serde::Deserialize)]
+struct SignedBlock {
+	block: Block,
+}
+
+#[derive(serde::Deserialize)]
+struct Block {
+	header: Header,
+	/// In hexadecimal digits.
+	extrinsics: Vec<String>,
 }
 
 /// What is in a block, as far as needed to find a transaction.
@@ -170,27 +184,41 @@ impl Chain {
 		&self,
 		from: Option<u32>,
 	) -> impl Stream<Item = Result<Head>> + Send + Unpin + use<> {
-		let next = from.unwrap_or(self.heads().finalized.number);
-		let steps = stream::unfold((self.clone(), next), |(chain, next)| async move {
-			let mut heads = chain.inner.heads.clone();
-			let last = heads.wait_for(|heads| heads.finalized.number >= next).await.ok()?.finalized;
-			let head = chain.block_at(next, last).await;
-			let next = if head.is_ok() { next.saturating_add(1) } else { next };
-			Some((head, (chain, next)))
-		});
-		Box::pin(steps)
+		self.each_finalized(from, |_, head| async move { Ok(head) })
 	}
 
-	/// The events of every finalised block, as [`Chain::finalized_heads`] gives them.
+	/// The events of every finalised block, as [`Chain::finalized_heads`] gives the blocks. One whose
+	/// events nobody has any more ([`Error::StateDiscarded`]) ends no stream and is never passed over.
 	pub fn finalized_events(
 		&self,
 		from: Option<u32>,
 	) -> impl Stream<Item = Result<Events>> + Send + Unpin + use<> {
-		let chain = self.clone();
-		Box::pin(self.finalized_heads(from).then(move |head| {
-			let chain = chain.clone();
-			async move { chain.events(head?).await }
-		}))
+		self.each_finalized(from, |chain, head| async move { chain.events(head).await })
+	}
+
+	/// What is read of every finalised block.
+	fn each_finalized<T, F, Reading>(
+		&self,
+		from: Option<u32>,
+		read: F,
+	) -> impl Stream<Item = Result<T>> + Send + Unpin + use<T, F, Reading>
+	where
+		T: Send,
+		F: Fn(Chain, Head) -> Reading + Send,
+		Reading: Future<Output = Result<T>> + Send,
+	{
+		let next = from.unwrap_or(self.heads().finalized.number);
+		let steps = stream::unfold((self.clone(), next, read), |(chain, next, read)| async move {
+			let mut heads = chain.inner.heads.clone();
+			let last = heads.wait_for(|heads| heads.finalized.number >= next).await.ok()?.finalized;
+			let result = match chain.block_at(next, last).await {
+				Ok(head) => read(chain.clone(), head).await,
+				Err(error) => Err(error),
+			};
+			let next = if result.is_ok() { next.saturating_add(1) } else { next };
+			Some((result, (chain, next, read)))
+		});
+		Box::pin(steps)
 	}
 
 	/// The block with this number, which is no later than `last`.
@@ -241,11 +269,12 @@ impl Chain {
 		// The SDK's client error has one code for all that it is about.
 		let says = |message: &str, what: &[&str]| what.iter().any(|part| message.contains(part));
 		self.inner.transport.request(method, params).await.map_err(|error| match error {
-			Error::Refused { message, .. } if says(&message, &UNKNOWN_BLOCK) => {
-				Error::UnknownBlock { block: message }
-			},
+			// First: they call such a block unknown as well.
 			Error::Refused { message, .. } if says(&message, &STATE_DISCARDED) => {
 				Error::StateDiscarded { message }
+			},
+			Error::Refused { message, .. } if says(&message, &UNKNOWN_BLOCK) => {
+				Error::UnknownBlock { block: message }
 			},
 			error => error,
 		})
@@ -297,6 +326,22 @@ impl Chain {
 		Err(Error::answer("the metadata", "it has neither version 16 nor 15"))
 	}
 
+	/// Whether a transaction of the block has these bytes in it. Nodes keep the transactions of all blocks,
+	/// unless they are told otherwise.
+	pub async fn mentions(&self, block: Head, bytes: &[u8]) -> Result<bool> {
+		let method = "chain_getBlock";
+		let SignedBlock { block } = self.signed_block(block.hash).await?;
+		let found = block.extrinsics.iter().map(|transaction| {
+			Ok(unhex(method, transaction)?.windows(bytes.len()).any(|part| part == bytes))
+		});
+		Ok(found.collect::<Result<Vec<bool>>>()?.contains(&true))
+	}
+
+	async fn signed_block(&self, hash: H256) -> Result<SignedBlock> {
+		let block: Option<SignedBlock> = self.request("chain_getBlock", rpc_params![hash]).await?;
+		block.ok_or_else(|| Error::UnknownBlock { block: format!("{hash:?}") })
+	}
+
 	/// What is in a block.
 	pub(crate) async fn body(&self, hash: H256) -> Result<Arc<Body>> {
 		let known = |bodies: &VecDeque<(H256, Arc<Body>)>| {
@@ -305,21 +350,10 @@ impl Chain {
 		if let Some(body) = known(&lock(&self.inner.bodies)) {
 			return Ok(body);
 		}
-		#[derive(serde::Deserialize)]
-		struct Signed {
-			block: Block,
-		}
-		#[derive(serde::Deserialize)]
-		struct Block {
-			header: Header,
-			extrinsics: Vec<String>,
-		}
-		let method = "chain_getBlock";
-		let signed: Option<Signed> = self.request(method, rpc_params![hash]).await?;
-		let block = signed.ok_or(Error::UnknownBlock { block: format!("{hash:?}") })?.block;
+		let SignedBlock { block } = self.signed_block(hash).await?;
 		let transactions = block.extrinsics.iter().map(|transaction| {
 			// The hash of a transaction is that of its bytes, their length before them included.
-			Ok(blake2_256(&unhex(method, transaction)?))
+			Ok(blake2_256(&unhex("chain_getBlock", transaction)?))
 		});
 		let body = Arc::new(Body {
 			number: head(&block.header)?.number,

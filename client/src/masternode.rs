@@ -6,9 +6,10 @@
 use std::time::Duration;
 
 use codec::DecodeAll;
-use dgcs_primitives::{api::ServiceAddress, ChainRecord, TaskId, WorkBlock};
+use dgcs_primitives::{api::ServiceAddress, ChainRecord, TaskId, TaskSpec, WorkBlock};
 use dgcs_rpc::masternode::{
-	Held, ReleasedShare, WorkChainPage, HELD, KEPT_WORK_CHAIN, KEY_SHARE, STORE_ADDRESSES,
+	Held, KeptSpec, ReleasedShare, WorkChainPage, HELD, KEPT_SPEC, KEPT_WORK_CHAIN, KEY_SHARE,
+	STORE_ADDRESSES,
 };
 use serde::de::DeserializeOwned;
 use subxt::rpcs::{client::RpcParams, rpc_params, RpcClient};
@@ -16,7 +17,7 @@ use tokio::sync::Mutex;
 
 use crate::{
 	transport::{ask, connect, is_web_socket, within},
-	AccountId, Error, Result, WorkChain,
+	AccountId, Balance, Error, Result, WorkChain,
 };
 
 /// Most addresses that are taken from one masternode.
@@ -95,6 +96,13 @@ impl Masternode {
 	/// What it keeps of a task.
 	pub async fn held(&self, task: TaskId) -> Result<Held> {
 		self.request(HELD, rpc_params![task]).await
+	}
+
+	/// What it says that a task is, live or ended. Nothing proves it but what comes of it: results that the
+	/// task's owner can open.
+	pub async fn spec(&self, task: TaskId) -> Result<TaskSpec<Balance>> {
+		let KeptSpec { spec } = self.request(KEPT_SPEC, rpc_params![task]).await?;
+		TaskSpec::decode_all(&mut &spec[..]).map_err(|error| Error::answer(KEPT_SPEC, error))
 	}
 
 	/// The work chain of a task that has ended, proven by what its settlement keeps of it.

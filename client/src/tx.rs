@@ -281,7 +281,11 @@ impl Sent {
 		}
 		let found = self.search(heads.best).await?;
 		if let Some((block, index)) = found.filter(|_| !finalized) {
-			return self.included(block, index).await.map(Some);
+			return match self.included(block, index).await {
+				// It was given up meanwhile.
+				Err(Error::StateDiscarded { .. }) => Ok(None),
+				included => included.map(Some),
+			};
 		}
 		if found.is_none() && heads.best.number >= self.sent_at.saturating_add(RESEND_AFTER) {
 			self.sent_at = heads.best.number;

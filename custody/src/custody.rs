@@ -10,14 +10,14 @@ use std::{
 };
 
 use dgcs_content::Manifest;
-use dgcs_primitives::{BlockNumber, TaskId, WorkBlock};
+use dgcs_primitives::{BlockNumber, TaskId, TaskSpec, WorkBlock};
 use dgcs_rpc::masternode::Held;
 use schnellru::{ByLength, LruMap};
 use sp_core::H256;
 
 use crate::{
 	book::{Book, Limits},
-	edges::{AccountId, Chain, Peers, Store},
+	edges::{AccountId, Balance, Chain, Peers, Store},
 	hand_over::Leaving,
 	ledger::{Ledger, LedgerError},
 	open::OpenShares,
@@ -135,6 +135,11 @@ impl Custody {
 	/// them from number `from` on. `None`: nothing is kept.
 	pub fn work_chain(&self, task: TaskId, from: u32) -> io::Result<Option<(u32, Vec<WorkBlock>)>> {
 		self.work.read(task, from)
+	}
+
+	/// What a task is, live or ended. `None`: nothing is kept.
+	pub fn spec(&self, task: TaskId) -> io::Result<Option<TaskSpec<Balance>>> {
+		self.work.spec(task)
 	}
 
 	pub(crate) fn book(&self) -> MutexGuard<'_, Book> {

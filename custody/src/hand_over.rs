@@ -130,7 +130,8 @@ impl OfferError {
 pub struct HandedOver {
 	/// Blobs of shares whose heirs have them.
 	pub done: usize,
-	/// Blobs of shares that are still to be handed over. The masternode must keep running.
+	/// Blobs of shares that are still to be handed over, or fetched before. The masternode must keep
+	/// running.
 	pub left: usize,
 }
 
@@ -148,7 +149,11 @@ struct Progress {
 
 /// What a masternode that leaves has handed over.
 #[derive(Debug, Default)]
-pub(crate) struct Leaving(BTreeMap<(TaskId, u8), Progress>);
+pub(crate) struct Leaving {
+	blobs: BTreeMap<(TaskId, u8), Progress>,
+	/// Whether the log says that another masternode is bonded with one of this one's keys.
+	told: bool,
+}
 
 type View = MasternodeView<AccountId, Balance>;
 
@@ -179,20 +184,31 @@ impl Failed {
 impl Custody {
 	/// If this masternode is no longer bonded at `at`, offers its shares of live tasks to their
 	/// heirs, a few at a time. To be called for every finalised block, one call after the other.
-	pub fn hand_over(&self, at: &Block) -> Result<HandedOver, ChainError> {
+	/// `None`: it is bonded.
+	pub fn hand_over(&self, at: &Block) -> Result<Option<HandedOver>, ChainError> {
 		let masternodes = self.chain.masternodes(at.hash)?;
-		let mut leaving = std::mem::take(&mut *lock(&self.leaving)).0;
+		let Leaving { blobs: mut leaving, told } = std::mem::take(&mut *lock(&self.leaving));
 		if masternodes.iter().any(|masternode| masternode.account == self.account) {
 			leaving.values_mut().for_each(|progress| self.drop_sealed(progress));
-			return Ok(HandedOver::default());
+			return Ok(None);
 		}
+		let other = masternodes.iter().find(|other| self.secrets.of(&other.key).is_some());
+		if let Some(other) = other.filter(|_| !told) {
+			log::warn!(
+				target: LOG_TARGET,
+				"Masternode {} is bonded with an encryption key of this node, which still answers for {} alone until it is restarted: if both are yours, do that when all is handed over",
+				other.account,
+				self.account
+			);
+		}
+		let mut still = Leaving { told: told || other.is_some(), ..Leaving::default() };
 		let active: Vec<View> = masternodes.into_iter().filter(|other| other.active).collect();
-		let mut still = Leaving::default();
 		let mut report = HandedOver::default();
 		let mut offers = 0;
 		let tasks = self.book().live_tasks();
 		for task in tasks {
 			let holdings = self.book().holdings(task);
+			report.left += self.book().missing_shares(task);
 			for holding in holdings {
 				let place = (task, holding.holder);
 				let mut progress = leaving.remove(&place).unwrap_or_default();
@@ -202,13 +218,13 @@ impl Custody {
 				}
 				report.done += usize::from(progress.done);
 				report.left += usize::from(!progress.done);
-				still.0.insert(place, progress);
+				still.blobs.insert(place, progress);
 			}
 		}
 		// What is left is of tasks that have ended.
 		leaving.values_mut().for_each(|progress| self.drop_sealed(progress));
 		*lock(&self.leaving) = still;
-		Ok(report)
+		Ok(Some(report))
 	}
 
 	/// Makes one offer, and notes what came of it.

@@ -318,6 +318,7 @@ impl Custody {
 		let len = read_blob(source, &id, MAX_MANIFEST, &mut add).map_err(failure)?;
 		let manifest = Manifest::from_bytes(&bytes).map_err(failure)?;
 		manifest.check(&view.spec).map_err(failure)?;
+		self.noted(self.work.keep_spec(task, &view.spec));
 		Ok(Blob { id, len })
 	}
 

@@ -80,7 +80,8 @@ pub fn generate(folder: &Path) -> Result<EncryptionKey, SecretsError> {
 	Ok(secret.public())
 }
 
-fn file_name(key: &EncryptionKey) -> String {
+/// What the file of a key's secret is called.
+pub(crate) fn file_name(key: &EncryptionKey) -> String {
 	format!("{PREFIX}{}", &to_hex(key.0.as_bytes(), false)[2..])
 }
 

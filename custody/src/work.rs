@@ -2,7 +2,11 @@
 //! results are true. The top-level chain destroys a work chain with its task, and keeps a hash and two
 //! roots, which prove what is kept here.
 //!
-//! Two files for each task: the blocks one after the other in SCALE, and where each of them ends.
+//! Of a task that has ended the chain does not say either what it was, with which the owner finds its
+//! manifest from a machine that knows nothing of it.
+//!
+//! Three files for each task: the blocks one after the other in SCALE, where each of them ends, and the
+//! task's specification.
 
 use std::{
 	fs::{self, File},
@@ -10,8 +14,10 @@ use std::{
 	path::PathBuf,
 };
 
-use codec::{Decode, Encode};
-use dgcs_primitives::{api::MAX_BLOCKS_PER_CALL, TaskId, WorkBlock};
+use codec::{Decode, DecodeAll, Encode};
+use dgcs_primitives::{api::MAX_BLOCKS_PER_CALL, TaskId, TaskSpec, WorkBlock};
+
+use crate::edges::Balance;
 
 /// Bytes of an entry of the index: where a block ends.
 const ENTRY: u64 = 8;
@@ -75,9 +81,24 @@ impl WorkChains {
 		Ok(Some((height, blocks.collect::<io::Result<_>>()?)))
 	}
 
+	/// Keeps what the task is.
+	pub(crate) fn keep_spec(&self, task: TaskId, spec: &TaskSpec<Balance>) -> io::Result<()> {
+		fs::write(self.spec_file(task), spec.encode())
+	}
+
+	/// What the task is. `None`: nothing is kept of it.
+	pub(crate) fn spec(&self, task: TaskId) -> io::Result<Option<TaskSpec<Balance>>> {
+		let bytes = match fs::read(self.spec_file(task)) {
+			Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+			bytes => bytes?,
+		};
+		// One that a crash has cut short is of no use, and no reason to refuse anything else.
+		Ok(TaskSpec::decode_all(&mut &bytes[..]).ok())
+	}
+
 	/// Forgets a task.
 	pub(crate) fn forget(&self, task: TaskId) -> io::Result<()> {
-		for path in [self.index(task), self.data(task)] {
+		for path in [self.index(task), self.data(task), self.spec_file(task)] {
 			match fs::remove_file(path) {
 				Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
 				_ => {},
@@ -92,6 +113,10 @@ impl WorkChains {
 
 	fn data(&self, task: TaskId) -> PathBuf {
 		self.0.join(format!("{task}.work"))
+	}
+
+	fn spec_file(&self, task: TaskId) -> PathBuf {
+		self.0.join(format!("{task}.spec"))
 	}
 }
 

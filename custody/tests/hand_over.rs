@@ -12,12 +12,12 @@ fn at(world: &World) -> Block {
 }
 
 /// The leaver tries until all is handed over, or for `blocks` blocks.
-fn hand_over(world: &World, leaver: usize, blocks: u32) -> HandedOver {
-	let mut report = HandedOver::default();
+fn hand_over(world: &World, leaver: usize, blocks: u32) -> Option<HandedOver> {
+	let mut report = None;
 	for _ in 0..blocks {
 		world.nodes[leaver].catch_up();
 		report = world.nodes[leaver].custody.hand_over(&at(world)).expect("the chain is there");
-		if report.left == 0 {
+		if report.is_none_or(|report| report.left == 0) {
 			break;
 		}
 		world.pass(1);
@@ -68,13 +68,13 @@ fn the_heir_answers_for_who_has_left() {
 	world.join(4);
 	world.join(5);
 	catch_up(&world);
-	assert_eq!(hand_over(&world, 2, 1), HandedOver::default(), "nobody leaves");
+	assert_eq!(hand_over(&world, 2, 1), None, "nobody leaves");
 	world.leave(2);
 	let heir = first_heir(&world, &task, 2);
 	assert!(heir >= 4, "those without a share come first");
 	world.owner_goes_offline();
-	assert_eq!(hand_over(&world, 2, 1), HandedOver { done: 1, left: 0 });
-	assert_eq!(hand_over(&world, 2, 1), HandedOver { done: 1, left: 0 }, "once is enough");
+	assert_eq!(hand_over(&world, 2, 1), Some(HandedOver { done: 1, left: 0 }));
+	assert_eq!(hand_over(&world, 2, 1), Some(HandedOver { done: 1, left: 0 }), "once is enough");
 	// The leaver is switched off, and the heir restarts.
 	world.unplug(2);
 	world.restart(heir);
@@ -90,7 +90,7 @@ fn three_that_stay_and_their_heirlooms_are_enough() {
 	let task = world.small_task(6, 1000);
 	catch_up(&world);
 	world.leave(3);
-	assert_eq!(hand_over(&world, 3, 20), HandedOver { done: 1, left: 0 });
+	assert_eq!(hand_over(&world, 3, 20), Some(HandedOver { done: 1, left: 0 }));
 	// One more goes, without a word this time: the heir's two shares and another's make a key.
 	let heir = answers(&world, &task)[..3].iter().position(|held| held.len() == 2).expect("one");
 	let silent = (heir + 1) % 3;
@@ -135,11 +135,26 @@ fn an_heir_who_does_not_answer_is_passed_over() {
 	world.leave(0);
 	let first = first_heir(&world, &task, 0);
 	world.unplug(first);
-	assert_eq!(hand_over(&world, 0, 1), HandedOver { done: 0, left: 1 });
-	assert_eq!(hand_over(&world, 0, 50), HandedOver { done: 1, left: 0 });
+	assert_eq!(hand_over(&world, 0, 1), Some(HandedOver { done: 0, left: 1 }));
+	assert_eq!(hand_over(&world, 0, 50), Some(HandedOver { done: 1, left: 0 }));
 	let answers = answers(&world, &task);
 	assert!(answers[first].is_empty());
 	assert_eq!(answers[4..].iter().filter(|held| **held == [0]).count(), 1);
+}
+
+#[test]
+fn shares_that_are_not_here_yet_are_left() {
+	let mut world = World::new(4);
+	let task = world.small_task(6, 1000);
+	world.join(4);
+	let blob = world.owner.path_of(&task.prepared.manifest.holders[2].shares.id);
+	let bytes = std::fs::read(&blob).expect("prepared");
+	std::fs::remove_file(&blob).expect("ours");
+	catch_up(&world);
+	world.leave(2);
+	assert_eq!(hand_over(&world, 2, 3), Some(HandedOver { done: 0, left: 1 }));
+	std::fs::write(&blob, bytes).expect("room");
+	assert_eq!(hand_over(&world, 2, 50), Some(HandedOver { done: 1, left: 0 }));
 }
 
 #[test]
@@ -153,7 +168,7 @@ fn a_heir_that_leaves_hands_its_heirlooms_on() {
 	let first = first_heir(&world, &task, 0);
 	world.unplug(0);
 	world.leave(first);
-	assert_eq!(hand_over(&world, first, 50), HandedOver { done: 1, left: 0 });
+	assert_eq!(hand_over(&world, first, 50), Some(HandedOver { done: 1, left: 0 }));
 	world.unplug(first);
 	let second = first_heir(&world, &task, 0);
 	assert_ne!(first, second);

@@ -12,8 +12,8 @@ use dgcs_custody::{
 	rpc::{CustodyApiServer, CustodyRpc},
 	Custody, PeerError, Peers,
 };
-use dgcs_primitives::{RangeIndex, WorkBlock};
-use dgcs_rpc::masternode::{ReleasedShare, WorkChainPage};
+use dgcs_primitives::{RangeIndex, TaskSpec, WorkBlock};
+use dgcs_rpc::masternode::{KeptSpec, ReleasedShare, WorkChainPage};
 use jsonrpsee::{
 	client_transport::ws::{Url, WsTransportClientBuilder},
 	core::client::{Client, ClientBuilder, ClientT, Error},
@@ -92,6 +92,10 @@ async fn workers_and_owners_get_what_they_ask_for() {
 	let blocks = Vec::<WorkBlock>::decode_all(&mut &page.blocks[..]).expect("SCALE");
 	assert_eq!((page.height, blocks.len(), blocks[0].index), (2, 1, 1));
 
+	let kept: KeptSpec = client.request("dgcs_keptSpec", rpc_params![task.id]).await.expect("kept");
+	let spec = TaskSpec::<u128>::decode_all(&mut &kept.spec[..]).expect("SCALE");
+	assert_eq!(spec.manifest, task.prepared.id);
+
 	let (worker, secret) = world.worker(1);
 	world.lease(task.id, 1, &worker);
 	for params in [
@@ -125,6 +129,7 @@ async fn refusals_have_a_code_and_say_what_to_do() {
 		("dgcs_held", json!(["seven"]), -32602, "got \"seven\""),
 		("dgcs_held", json!([99]), -32901, "keeps nothing of task 99"),
 		("dgcs_keptWorkChain", json!([99]), -32901, "keeps nothing of task 99"),
+		("dgcs_keptSpec", json!([99]), -32901, "keeps nothing of task 99"),
 		("dgcs_keyShare", json!([1]), -32602, "`position` is missing"),
 		("dgcs_keyShare", json!([1, -1]), -32602, "`position` is wrong"),
 		("dgcs_keyShare", json!([1, 1, "x".repeat(1 << 20)]), -32602, "… (1048578 bytes)"),

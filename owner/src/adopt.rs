@@ -17,24 +17,43 @@ use crate::{
 	record::{Content, Open, Record, Submission, Tasks},
 };
 
-/// The task as it is, or as it was one block before it ended.
-async fn view(chain: &Chain, task: TaskId) -> Result<TaskView<AccountId, Balance>> {
+/// What has to be known of a task.
+struct Known {
+	owner: AccountId,
+	spec: TaskSpec<Balance>,
+	/// A block in which it was submitted already.
+	submitted: u32,
+}
+
+impl From<TaskView<AccountId, Balance>> for Known {
+	fn from(view: TaskView<AccountId, Balance>) -> Self {
+		let submitted = submitted(&view);
+		Known { owner: view.owner, spec: view.spec, submitted }
+	}
+}
+
+/// The task as it is, or was one block before it ended; or, when the state of that block is forgotten, as
+/// masternodes keep it.
+async fn known(chain: &Chain, task: TaskId) -> Result<Known> {
 	let at = chain.at_finalized().await?;
-	let end = match at.task(task).await? {
-		Some(TaskInfo::Live(view)) => return Ok(view),
-		Some(TaskInfo::Settled(settlement)) => settlement.when,
+	let settlement = match at.task(task).await? {
+		Some(TaskInfo::Live(view)) => return Ok(view.into()),
+		Some(TaskInfo::Settled(settlement)) => settlement,
 		None => return Err(Error::UnknownTask { task }),
 	};
-	let gone = || Error::VerdictsGone {
-		task,
-		block: end,
-		reason: "the node has forgotten the state before that block".into(),
+	let end = settlement.when;
+	let before = async {
+		let last = block(chain, end.saturating_sub(1)).await?;
+		chain.at(last).await?.task(task).await
 	};
-	let before = chain.at(block(chain, end.saturating_sub(1)).await?).await?;
-	match before.task(task).await {
-		Ok(Some(TaskInfo::Live(view))) => Ok(view),
-		Ok(_) | Err(ChainError::UnknownBlock { .. }) => Err(gone()),
-		Err(error) => Err(error.into()),
+	match before.await {
+		Ok(Some(TaskInfo::Live(view))) => return Ok(view.into()),
+		Ok(_) | Err(ChainError::StateDiscarded { .. }) => {},
+		Err(error) => return Err(error.into()),
+	}
+	match Network::at(&at).await?.spec(task).await {
+		Ok(spec) => Ok(Known { owner: settlement.owner, spec, submitted: end }),
+		Err(reason) => Err(Error::VerdictsGone { task, block: end, reason }),
 	}
 }
 
@@ -47,38 +66,38 @@ pub async fn adopt(
 	tasks: &Tasks,
 	task: TaskId,
 ) -> Result<Open> {
-	let view = view(chain, task).await?;
-	if view.owner != *owner {
-		let (theirs, ours) = (view.owner.to_string(), owner.to_string());
+	let known = known(chain, task).await?;
+	if known.owner != *owner {
+		let (theirs, ours) = (known.owner.to_string(), owner.to_string());
 		return Err(Error::OtherOwner { task, owner: theirs, account: ours });
 	}
 	// It was prepared here, and signed elsewhere.
 	let prepared = tasks.list()?.0.into_iter().find(|record| {
 		let manifest = record.content.as_ref().map(|content| content.spec.manifest);
-		record.task().is_none() && manifest == Some(view.spec.manifest)
+		record.task().is_none() && manifest == Some(known.spec.manifest)
 	});
-	let submitted = Submission::Done { task, block: submitted(&view) };
+	let submitted = Submission::Done { task, block: known.submitted };
 	if let Some(record) = prepared {
 		let mut open = tasks.open(&record.name)?;
 		open.update(|record| record.submission = submitted)?;
 		return Ok(open);
 	}
 	Network::at(&chain.at_finalized().await?).await?.connect(store).await?;
-	let manifest = get(store, &view.spec).await?;
+	let manifest = get(store, &known.spec).await?;
 	let mut record = Record::new(chain.genesis(), owner.clone(), manifest.nonce);
 	record.submission = submitted;
 	record.content = Some(Content {
 		program: manifest.program.id,
 		input_len: 0,
 		shards: manifest.shards.len() as u32,
-		spec: view.spec,
+		spec: known.spec,
 	});
 	Ok(tasks.create(record)?)
 }
 
 /// A block in which the task was live, as early as its state tells: while it is queued, that of its
 /// submission.
-fn submitted(view: &TaskView<AccountId, Balance>) -> u32 {
+pub(crate) fn submitted(view: &TaskView<AccountId, Balance>) -> u32 {
 	let timeout = match view.state {
 		dgcs_primitives::api::TaskState::Queued => view.spec.queue_timeout,
 		_ => view.spec.run_timeout,

@@ -3,7 +3,7 @@
 use std::{
 	fs::File,
 	io::{self, Read},
-	path::{Path, PathBuf},
+	path::Path,
 	sync::{
 		atomic::{AtomicBool, Ordering::Relaxed},
 		Arc,
@@ -25,7 +25,7 @@ use crate::{
 	progress::{Progress, Tell},
 	record::{Content, Open, Record, Stamp, Submission, Tasks},
 	survey::{self, Survey},
-	wish::{JoinBy, Outline, Wish},
+	wish::{Outline, Wish},
 };
 
 /// Reads a program, and checks that it runs in every sandbox.
@@ -92,31 +92,37 @@ pub fn resume(
 	let same = |record: &Record| {
 		record.genesis == chain.genesis()
 			&& record.owner == *owner
-			&& record.wish.as_ref() == Some(wish)
+			&& record.wish.as_ref().is_some_and(|asked| asked.is_alike(wish))
 			&& (record.program, record.input) == (Some(program), input)
-	};
-	let solved = |record: &Record| {
-		let last = record.merge.as_ref().and_then(|name| tasks.get(name).ok());
-		let merges = wish.join == JoinBy::Merge;
-		let fetched = match &last {
-			Some(step) => step.fetched.as_ref(),
-			None => record.fetched.as_ref().filter(|_| !merges),
-		};
-		// What ended without any result won't have one.
-		let nothing = record.settlement.as_ref().is_some_and(|end| end.chain.agreed == 0);
-		nothing || fetched.is_some_and(|fetched| fetched.done)
 	};
 	let unfinished = |record: &Record| match record.submission {
 		Submission::None | Submission::Sent { .. } => true,
-		Submission::Done { .. } => out.is_some() && record.out.as_deref() == out && !solved(record),
+		Submission::Done { .. } => {
+			out.is_some() && record.out.as_deref() == out && !is_solved(tasks, record)
+		},
 	};
 	let found = tasks.list()?.0.into_iter().rfind(|record| same(record) && unfinished(record));
 	Ok(found)
 }
 
+/// Whether there is nothing left to do for a task that was submitted.
+fn is_solved(tasks: &Tasks, record: &Record) -> bool {
+	// What ended without any result won't have one.
+	if record.settlement.as_ref().is_some_and(|end| end.chain.agreed == 0) {
+		return true;
+	}
+	if !record.merges() {
+		return record.fetched.as_ref().is_some_and(|fetched| fetched.done);
+	}
+	// A merge step that failed can be done again: what it merges is there, and paid.
+	let step = record.merge.as_ref().and_then(|name| tasks.get(name).ok());
+	let fetched = step.and_then(|step| step.fetched);
+	fetched.is_some_and(|fetched| fetched.done && !fetched.lacks())
+}
+
 fn stamps(wish: &Wish) -> Result<(Stamp, Option<Stamp>)> {
-	let stamp = |path: &PathBuf| Stamp::of(path).map_err(at(path));
-	Ok((stamp(&wish.program)?, wish.input.as_ref().map(stamp).transpose()?))
+	let input = wish.input.as_deref().map(Stamp::of).transpose()?;
+	Ok((Stamp::of(&wish.program)?, input))
 }
 
 /// The task that `wish` asks for: that of an earlier run ([`resume`]), or else a new one.
@@ -128,7 +134,13 @@ pub fn begin(
 	out: Option<&Path>,
 ) -> Result<Open> {
 	if let Some(record) = resume(tasks, chain, owner, wish, out)? {
-		return Ok(tasks.open(&record.name)?);
+		let mut open = tasks.open(&record.name)?;
+		// As long as nothing is paid, what is asked for is what was asked for last.
+		let changed = open.record.wish.as_ref() != Some(wish);
+		if changed && open.record.submission == Submission::None {
+			open.update(|record| record.wish = Some(wish.clone()))?;
+		}
+		return Ok(open);
 	}
 	let mut record = Record::new(chain.genesis(), owner.clone(), TaskNonce::random());
 	record.wish = Some(wish.clone());
@@ -255,7 +267,77 @@ pub async fn manifest(store: &Store, task: &Record) -> Result<Manifest> {
 
 #[cfg(test)]
 mod tests {
+	use dgcs_primitives::{ChainRecord, Settlement, Sums, TaskEnd, TaskId};
+	use sp_core::H256;
+
 	use super::*;
+	use crate::{
+		record::Fetched,
+		wish::{JoinBy, Split, Terms},
+	};
+
+	/// A task that was submitted, of which nothing more is known.
+	fn submitted(byte: u8, join: JoinBy) -> Record {
+		let owner = AccountId::new([2; 32]);
+		let mut record = Record::new(H256::repeat_byte(1), owner, TaskNonce([byte; 32]));
+		record.wish = Some(Wish {
+			program: "p.wasm".into(),
+			input: None,
+			split: Split::Index(3),
+			join,
+			arguments: vec![],
+			environment: vec![],
+			merge_arguments: vec![],
+			terms: Terms::usual(),
+		});
+		record.submission = Submission::Done { task: TaskId(byte.into()), block: 1 };
+		record
+	}
+
+	fn fetched(gaps: &[&str]) -> Fetched {
+		let gaps = gaps.iter().map(|reason| (0, reason.to_string())).collect();
+		Fetched { folder: "out".into(), next: 1, bytes: 0, gaps, done: true }
+	}
+
+	#[test]
+	fn a_merge_step_that_failed_is_no_solution() {
+		let folder = tempfile::tempdir().expect("a folder");
+		let tasks = Tasks::new(folder.path());
+		let mut step = tasks.create(submitted(8, JoinBy::Concat)).expect("there is room");
+		let mut task = submitted(7, JoinBy::Merge);
+		task.fetched = Some(fetched(&[]));
+		assert!(!is_solved(&tasks, &task), "its results are not merged");
+		task.merge = Some(step.record.name.clone());
+		assert!(!is_solved(&tasks, &task), "they are being merged");
+		for failed in ["out of memory", "out of fuel", "timed out", "no verdict", "exit code 1"] {
+			step.update(|step| step.fetched = Some(fetched(&[failed]))).expect("there is room");
+			assert!(!is_solved(&tasks, &task), "{failed}");
+		}
+		step.update(|step| step.fetched = Some(fetched(&[]))).expect("there is room");
+		assert!(is_solved(&tasks, &task));
+		step.remove().expect("it is there");
+		assert!(!is_solved(&tasks, &task), "nobody knows that step any more");
+	}
+
+	#[test]
+	fn any_other_task_is_solved_when_it_is_fetched() {
+		let tasks = Tasks::new("nowhere");
+		let mut task = submitted(7, JoinBy::Concat);
+		assert!(!is_solved(&tasks, &task));
+		task.fetched = Some(Fetched { done: false, ..fetched(&[]) });
+		assert!(!is_solved(&tasks, &task));
+		task.fetched = Some(fetched(&["trap"]));
+		assert!(is_solved(&tasks, &task), "computed again, it would trap again");
+		task.fetched = None;
+		task.settlement = Some(Settlement {
+			owner: task.owner.clone(),
+			when: 9,
+			end: TaskEnd::Expired,
+			chain: ChainRecord::default(),
+			sums: Sums { paid: 0, masternodes: 0, refunded: 5 },
+		});
+		assert!(is_solved(&tasks, &task), "nobody took it");
+	}
 
 	#[tokio::test(flavor = "multi_thread")]
 	async fn nothing_is_put_once_nobody_waits() {

@@ -113,6 +113,17 @@ pub enum Error {
 		/// Its local name.
 		name: String,
 	},
+	/// Something was submitted so long ago that its events are forgotten.
+	#[error(
+		"a transaction that submits this task is in block #{block}, and the node has forgotten what came of \
+		 it: the task has ended, or was refused. Nothing is paid again. Look for its number in that block at \
+		 a node that keeps old states (`--state-pruning archive`, as --chain), and fetch it with `dgcs task \
+		 fetch NUMBER`; or forget it with `dgcs task cancel NAME`, and have it computed anew"
+	)]
+	Unclear {
+		/// The block.
+		block: u32,
+	},
 	/// The task is on the chain already.
 	#[error("the task {name} is submitted already, as task {task}: see `dgcs task watch {task}`")]
 	Submitted {
@@ -256,11 +267,12 @@ fn advice(error: SpecError) -> &'static str {
 		},
 		SpecError::Reward => "the reward is below the chain's least. Offer more (--reward)",
 		SpecError::Limits => {
-			"time, fuel and memory must be above 0, and memory at most 4096 MiB (--time, --fuel, --memory)"
+			"time, fuel and memory must be above 0, and memory at most 4096 MiB (--time, --fuel, --memory, \
+			 and for a merge step --merge-time, --merge-fuel, --merge-memory)"
 		},
 		SpecError::Timeout => {
 			"a lease on one range and the vote on it don't fit in the time it may run, or that is above the \
-			 chain's limit. Change --deadline, --wait, --time or --range"
+			 chain's limit. Change --deadline, --wait, --time, --merge-time or --range"
 		},
 		SpecError::Window => "the window of PPLNS is from --max-replicas to 32 (--payout)",
 		SpecError::Kind => "it has no rules for compute tasks",

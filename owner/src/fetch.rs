@@ -19,7 +19,7 @@ use crate::{
 	error::{at, Error, Result},
 	ledger::Ledger,
 	progress::{Progress, Tell},
-	record::{Fetched, Open},
+	record::{Fetched, Open, Record},
 };
 
 /// How many subtasks are fetched between two notes in the record.
@@ -117,6 +117,33 @@ pub async fn fetch(
 	let noted = fetched.clone();
 	open.update(|record| record.fetched = Some(noted))?;
 	Ok(fetched)
+}
+
+/// What an earlier fetch has put into `out`, if all of it is there: then nobody has to be asked for anything.
+pub(crate) fn fetched_before(record: &Record, out: &Path) -> Result<Option<Fetched>> {
+	let folder = std::path::absolute(out).map_err(at(out))?;
+	let whole = |fetched: &&Fetched| fetched.done && fetched.folder == folder && is_there(fetched);
+	Ok(record.fetched.as_ref().filter(whole).cloned())
+}
+
+/// Takes away the one file that a fetch has put into its folder, to make room for a better one. Leaves it
+/// where anything else is in that folder, or where somebody has written to it.
+pub(crate) fn take_back(fetched: &Fetched) -> Result<()> {
+	let path = fetched.folder.join(SOLUTION);
+	let ours = |entry: io::Result<fs::DirEntry>| {
+		entry.is_ok_and(|entry| {
+			let len = entry.metadata().map(|file| file.len()).ok();
+			entry.path() == path && len == Some(fetched.bytes)
+		})
+	};
+	let Ok(mut entries) = fs::read_dir(&fetched.folder) else { return Ok(()) };
+	if !entries.all(ours) {
+		return Ok(());
+	}
+	match fs::remove_file(&path) {
+		Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(&path)(error)),
+		_ => Ok(()),
+	}
 }
 
 fn part(folder: &Path) -> PathBuf {
@@ -242,6 +269,51 @@ mod tests {
 		move_all(&from, &to).expect("the same disk");
 		assert_eq!(fs::read_to_string(to.join("a/b/one")).expect("moved"), "1");
 		assert_eq!(fs::read_to_string(to.join("two")).expect("moved"), "2");
+	}
+
+	#[test]
+	fn a_whole_fetch_is_found_where_it_was_put() {
+		let folder = tempfile::tempdir().expect("a folder");
+		let out = folder.path().join("out");
+		let owner = dgcs_client::AccountId::new([2; 32]);
+		let nonce = dgcs_content::TaskNonce([7; 32]);
+		let mut record = Record::new(sp_core::H256::zero(), owner, nonce);
+		let mut before = |fetched: &Fetched, out: &Path| {
+			record.fetched = Some(fetched.clone());
+			fetched_before(&record, out).expect("a path")
+		};
+		let fetched =
+			Fetched { folder: out.clone(), next: 1, bytes: 4, gaps: Vec::new(), done: true };
+		assert_eq!(before(&fetched, &out), None, "it was removed");
+		fs::create_dir(&out).expect("can be made");
+		assert_eq!(before(&fetched, &out), Some(fetched.clone()));
+		assert_eq!(before(&fetched, folder.path()), None, "it is elsewhere");
+		let part = Fetched { done: false, ..fetched };
+		assert_eq!(before(&part, &out), None, "it is not whole");
+	}
+
+	#[test]
+	fn what_a_failed_step_has_put_is_taken_back_and_nothing_else() {
+		let folder = tempfile::tempdir().expect("a folder");
+		let out = folder.path().join("out");
+		let gaps = vec![(0, "out of memory".to_string())];
+		let fetched = Fetched { folder: out.clone(), next: 1, bytes: 4, gaps, done: true };
+		take_back(&fetched).expect("there is nothing");
+		fs::create_dir(&out).expect("can be made");
+		take_back(&fetched).expect("there is nothing");
+		let result = out.join(SOLUTION);
+		fs::write(&result, "part").expect("writable");
+		fs::write(out.join("notes"), "mine").expect("writable");
+		take_back(&fetched).expect("readable");
+		assert!(result.exists(), "the folder is in use");
+		fs::remove_file(out.join("notes")).expect("there");
+		fs::write(&result, "merged by hand").expect("writable");
+		take_back(&fetched).expect("readable");
+		assert!(result.exists(), "somebody has written to it");
+		fs::write(&result, "part").expect("writable");
+		take_back(&fetched).expect("mine");
+		assert!(!result.exists());
+		claim(&out).expect("there is room again");
 	}
 
 	#[test]

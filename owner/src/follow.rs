@@ -210,12 +210,12 @@ async fn find_end(
 	let (mut live, mut ended) = (submitted.max(last), now);
 	while ended.saturating_sub(live) > 1 {
 		let middle = live + (ended - live) / 2;
-		let at = chain.at(block(chain, middle).await?).await?;
-		match at.task(task).await {
+		let known = async { chain.at(block(chain, middle).await?).await?.task(task).await };
+		match known.await {
 			Ok(Some(_)) => live = middle,
 			Ok(None) => ended = middle,
 			// The states before this one are gone, and it ended with them or later.
-			Err(ChainError::UnknownBlock { .. }) => live = middle,
+			Err(ChainError::StateDiscarded { .. }) => live = middle,
 			Err(error) => return Err(error.into()),
 		}
 	}
@@ -230,7 +230,7 @@ async fn settlement(
 ) -> Result<Settlement<AccountId, Balance>> {
 	let gone = |reason: &str| Error::VerdictsGone { task, block: end, reason: reason.into() };
 	let events = match chain.events(block(chain, end).await?).await {
-		Err(ChainError::UnknownBlock { .. }) => {
+		Err(ChainError::StateDiscarded { .. }) => {
 			return Err(gone("the node has forgotten the state of that block"))
 		},
 		events => events?,
@@ -257,7 +257,7 @@ async fn complete(
 	let read = async { extend(chain, &chain.at(last).await?, ledger).await };
 	match read.await {
 		Ok(true) => return Ok(()),
-		Ok(false) | Err(Error::Chain(ChainError::UnknownBlock { .. })) => {},
+		Ok(false) | Err(Error::Chain(ChainError::StateDiscarded { .. })) => {},
 		Err(error) => return Err(error),
 	}
 	match Network::at(&chain.at_finalized().await?).await?.work_chain(task, record).await {
@@ -305,7 +305,7 @@ async fn receipts_of(
 		return Ok(known.remove(&work.index));
 	}
 	let events = match chain.events(block(chain, work.when).await?).await {
-		Err(ChainError::UnknownBlock { .. }) => {
+		Err(ChainError::StateDiscarded { .. }) => {
 			read.insert(work.when, HashMap::new());
 			return Ok(None);
 		},

@@ -1,7 +1,9 @@
 //! The masternodes of a chain, as an owner meets them: their stores, and what they hold.
 
-use dgcs_client::{masternode::Patience, AccountId, At, Held, Masternode as Rpc, WorkChain};
-use dgcs_primitives::{api::MasternodeView, ChainRecord, EncryptionKey, TaskId};
+use dgcs_client::{
+	masternode::Patience, AccountId, At, Balance, Held, Masternode as Rpc, WorkChain,
+};
+use dgcs_primitives::{api::MasternodeView, ChainRecord, EncryptionKey, TaskId, TaskSpec};
 use dgcs_store::{Multiaddr, Store};
 use futures::future::join_all;
 use sp_core::H256;
@@ -82,6 +84,29 @@ impl Network {
 		}
 	}
 
+	/// What a task is whose states are forgotten, as most of the masternodes that keep it say. Or why none
+	/// does.
+	pub async fn spec(&self, task: TaskId) -> Result<TaskSpec<Balance>, String> {
+		let asked = self.masternodes.iter().map(|masternode| async move {
+			let rpc = masternode.rpc.as_ref().map_err(Clone::clone)?;
+			rpc.spec(task).await.map_err(|error| error.to_string())
+		});
+		let mut reason = String::from("there is no masternode to ask");
+		let mut said: Vec<(TaskSpec<Balance>, usize)> = Vec::new();
+		for answer in join_all(asked).await {
+			match answer {
+				Ok(spec) => match said.iter_mut().find(|(other, _)| *other == spec) {
+					Some((_, times)) => *times += 1,
+					None => said.push((spec, 1)),
+				},
+				Err(error) => reason = error,
+			}
+		}
+		let most = said.into_iter().max_by_key(|(_, times)| *times);
+		most.map(|(spec, _)| spec)
+			.ok_or_else(|| format!("no masternode keeps what it was ({reason})"))
+	}
+
 	/// The work chain of a task that has ended, from the first masternode that keeps it. Or why none does.
 	pub async fn work_chain(
 		&self,
@@ -121,6 +146,6 @@ impl Network {
 	}
 }
 
-fn is_usable(view: &MasternodeView<AccountId, dgcs_client::Balance>) -> bool {
+fn is_usable(view: &MasternodeView<AccountId, Balance>) -> bool {
 	view.active && !view.key.0.is_zero()
 }

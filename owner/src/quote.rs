@@ -85,6 +85,16 @@ impl Quote {
 		}
 		warnings
 	}
+
+	/// What the owner should know before it pays for this task, and for `merge`, the step that merges its
+	/// results: what holds for both is said once.
+	pub fn warnings_with(&self, merge: Option<&Quote>) -> Vec<String> {
+		let mut all = self.warnings();
+		let more = merge.map(Quote::warnings).unwrap_or_default();
+		let news: Vec<String> = more.into_iter().filter(|warning| !all.contains(warning)).collect();
+		all.extend(news.into_iter().map(|warning| format!("the merge step: {warning}")));
+		all
+	}
 }
 
 #[cfg(test)]
@@ -121,6 +131,20 @@ mod tests {
 		assert!(warned(2).contains("only 2 operators") && warned(2).contains("money comes back"));
 		assert!(warned(3).contains("5 replicas"));
 		assert!(warned(5).is_empty());
+	}
+
+	#[test]
+	fn a_merge_step_that_asks_for_more_is_warned_of_as_well() {
+		let warned = |task, merge| {
+			let merge = quote(0, merge, 1, 0);
+			quote(0, task, 9, 0).warnings_with(Some(&merge))
+		};
+		assert_eq!(quote(0, 5, 9, 0).warnings_with(None), Vec::<String>::new());
+		assert_eq!(warned(5, 5), Vec::<String>::new());
+		assert_eq!(warned(2, 2), quote(0, 2, 9, 0).warnings(), "it is the same");
+		let merge = warned(5, 2);
+		assert_eq!(merge.len(), 1, "{merge:?}");
+		assert!(merge[0].starts_with("the merge step: only 2 operators"), "{merge:?}");
 	}
 
 	proptest! {

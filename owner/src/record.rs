@@ -10,22 +10,27 @@
 //! here is what the chain destroys when a task ends.
 
 use std::{
-	fs::{self, File, TryLockError},
+	fs::{self, File, Metadata, TryLockError},
 	io::{self, Read, Write},
 	path::{Path, PathBuf},
 	time::UNIX_EPOCH,
 };
 
+use codec::Encode;
 use dgcs_client::{AccountId, Balance};
 use dgcs_content::TaskNonce;
 use dgcs_primitives::{ContentId, Settlement, TaskId, TaskSpec};
 use serde::{Deserialize, Serialize};
-use sp_core::H256;
+use sp_core::{Blake2Hasher, Hasher, H256};
 
-use crate::wish::Wish;
+use crate::{
+	error,
+	survey::walk,
+	wish::{JoinBy, Wish},
+};
 
-/// The version of the format.
-const VERSION: u32 = 1;
+/// The version of the format. Records of version 1 are read as well: they lack what is optional here.
+const VERSION: u32 = 2;
 /// The largest file that is read. Arguments and environment are at most 64 KiB, and there is little else.
 const MAX_FILE: u64 = 4 << 20;
 /// The most tasks that are listed.
@@ -95,21 +100,50 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> RecordError + '_ {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Stamp {
-	/// How many bytes it has.
+	/// How many bytes it has. Of a folder: all files in it.
 	pub len: u64,
-	/// When it was changed last, in nanoseconds since 1970.
+	/// When it was changed last, in nanoseconds since 1970. Of a folder: the newest file in it.
 	pub modified: u64,
+	/// Of a folder: the names of all that is in it, and the lengths and times of its files, as one hash.
+	/// Records of version 1 have none, so that their folders look like no folder of today.
+	#[serde(default, skip_serializing_if = "Option::is_none")]
+	pub entries: Option<H256>,
 }
 
 impl Stamp {
-	/// That of the file or folder at `path`. Of a folder it says when something was put there or
-	/// removed, and no more.
-	pub fn of(path: &Path) -> io::Result<Self> {
-		let metadata = path.metadata()?;
-		let modified = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
-		let modified = u64::try_from(modified.as_nanos()).unwrap_or(u64::MAX);
-		Ok(Stamp { len: if metadata.is_file() { metadata.len() } else { 0 }, modified })
+	/// That of the file or folder at `path`. Of a folder it looks at every file, and opens none.
+	pub fn of(path: &Path) -> error::Result<Self> {
+		let metadata = path.metadata().map_err(error::at(path))?;
+		if !metadata.is_dir() {
+			let modified = changed(path, &metadata)?;
+			return Ok(Stamp { len: metadata.len(), modified, entries: None });
+		}
+		let (mut len, mut modified, mut entries) = (0u64, 0u64, H256::zero());
+		walk(path, &mut |found, metadata| {
+			let name = found.strip_prefix(path).unwrap_or(found).as_os_str().as_encoded_bytes();
+			// Of a folder its name alone: its time says that something was put there or removed, which is
+			// seen anyway, and what was there for a moment changes nothing.
+			let file = match metadata.is_dir() {
+				true => None,
+				false => Some((metadata.len(), changed(found, metadata)?)),
+			};
+			let (bytes, time) = file.unwrap_or_default();
+			len = len.saturating_add(bytes);
+			modified = modified.max(time);
+			// In whatever order they come, so that no list of them has to be kept and sorted. No two have the
+			// same name, so that none takes another one away.
+			entries ^= Blake2Hasher::hash(&(name, file).encode());
+			Ok(())
+		})?;
+		Ok(Stamp { len, modified, entries: Some(entries) })
 	}
+}
+
+/// When a file was changed last, in nanoseconds since 1970.
+fn changed(path: &Path, metadata: &Metadata) -> error::Result<u64> {
+	let time = metadata.modified().map_err(error::at(path))?;
+	let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+	Ok(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }
 
 /// A task whose content is in the store.
@@ -163,6 +197,13 @@ pub struct Fetched {
 	pub done: bool,
 }
 
+impl Fetched {
+	/// Whether all that there is was fetched, and it is not what was asked for.
+	pub fn lacks(&self) -> bool {
+		self.done && !self.gaps.is_empty()
+	}
+}
+
 /// What is kept of one task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -197,7 +238,7 @@ pub struct Record {
 	pub fetched: Option<Fetched>,
 	/// How it ended.
 	pub settlement: Option<Settlement<AccountId, Balance>>,
-	/// The local name of the task that merges its results.
+	/// The local name of the task that merges its results: the last one, if there were several.
 	pub merge: Option<String>,
 }
 
@@ -238,6 +279,11 @@ impl Record {
 		self.task().map_or_else(|| self.name.clone(), |task| task.to_string())
 	}
 
+	/// Whether its results are merged by a second task.
+	pub fn merges(&self) -> bool {
+		self.wish.as_ref().is_some_and(|wish| wish.join == JoinBy::Merge)
+	}
+
 	/// What makes its keys its own.
 	pub fn nonce(&self) -> TaskNonce {
 		TaskNonce(self.nonce.0)
@@ -258,7 +304,10 @@ impl Record {
 		if start.version > VERSION {
 			return Err(RecordError::Future { path: path.into(), version: start.version });
 		}
-		serde_json::from_str(text).map_err(|error| foreign(error.to_string()))
+		let record: Self =
+			serde_json::from_str(text).map_err(|error| foreign(error.to_string()))?;
+		// What is written again may have what an earlier version did not know.
+		Ok(Record { version: VERSION, ..record })
 	}
 }
 
@@ -505,14 +554,104 @@ mod tests {
 		let name = text.replace("07070707\"", "08080808\"");
 		assert!(matches!(with(&name), Err(RecordError::Foreign { .. })));
 		// A later version may have any fields.
-		let future = "{\"format\": \"dgcs-task\", \"version\": 2, \"name\": []}";
-		assert!(matches!(with(future), Err(RecordError::Future { version: 2, .. })));
+		let future = "{\"format\": \"dgcs-task\", \"version\": 3, \"name\": []}";
+		assert!(matches!(with(future), Err(RecordError::Future { version: 3, .. })));
 		let (records, wrong) = tasks.list().expect("the folder is readable");
 		assert!(records.is_empty());
 		assert_eq!(wrong.len(), 1, "it is said, and does not hide the rest");
 		with(&text).expect("as it was");
 		fs::write(&path, " ".repeat(MAX_FILE as usize + 1)).expect("can be written");
 		assert!(matches!(tasks.get("07070707"), Err(RecordError::Foreign { .. })));
+	}
+
+	#[test]
+	fn records_of_version_1_are_read() {
+		let (folder, tasks) = tasks();
+		let mut open = tasks.create(record(7)).expect("there is room");
+		open.update(|record| record.input = Some(Stamp { len: 0, modified: 5, entries: None }))
+			.expect("there is room");
+		let path = folder.path().join("tasks/07070707/record.json");
+		let text = fs::read_to_string(&path).expect("just written");
+		assert!(!text.contains("entries"), "a stamp as version 1 has it: {text}");
+		let first = text.replace("\"version\": 2", "\"version\": 1");
+		assert_ne!(first, text);
+		fs::write(&path, first).expect("writable");
+		let written = open.record.clone();
+		drop(open);
+		let open = tasks.open("07070707").expect("readable");
+		assert_eq!(open.record, written);
+		open.save().expect("there is room");
+		assert_eq!(fs::read_to_string(&path).expect("just written"), text, "of today's version");
+	}
+
+	/// Makes a file, and leaves it another time than it had: the system's clock of files may not have
+	/// ticked since.
+	fn write(path: &Path, text: &str, seconds: u64) {
+		fs::write(path, text).expect("writable");
+		let file = File::options().write(true).open(path).expect("just written");
+		let time = UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+		file.set_modified(time).expect("mine");
+	}
+
+	#[test]
+	fn whatever_happens_to_a_file_in_a_folder_shows_in_its_stamp() {
+		let folder = tempfile::tempdir().expect("a folder");
+		let at = |name: &str| folder.path().join(name);
+		let stamp = || Stamp::of(folder.path()).expect("readable");
+		fs::create_dir_all(at("below/deep")).expect("possible");
+		write(&at("one"), "1", 10);
+		write(&at("below/deep/two"), "22", 20);
+		let first = stamp();
+		assert_eq!((first.len, first.modified), (3, 20_000_000_000));
+		assert!(first.entries.is_some());
+		assert_eq!(stamp(), first);
+
+		// What was there for a moment is no change, and what is as it was is none either.
+		write(&at("moment"), "x", 5);
+		assert_ne!(stamp(), first, "a file is added");
+		fs::remove_file(at("moment")).expect("there");
+		assert_eq!(stamp(), first);
+
+		write(&at("below/deep/two"), "23", 21);
+		assert_ne!(stamp(), first, "a file is edited in place, and as long as before");
+		write(&at("below/deep/two"), "22", 20);
+		assert_eq!(stamp(), first);
+		write(&at("one"), "1", 11);
+		assert_ne!(stamp().entries, first.entries, "one that is not the newest");
+		write(&at("one"), "1", 10);
+
+		fs::rename(at("one"), at("uno")).expect("possible");
+		assert_ne!(stamp(), first, "a file is renamed");
+		fs::rename(at("uno"), at("below/one")).expect("possible");
+		assert_ne!(stamp(), first, "a file is moved");
+		fs::rename(at("below/one"), at("one")).expect("possible");
+		assert_eq!(stamp(), first);
+		fs::create_dir(at("empty")).expect("possible");
+		assert_ne!(stamp(), first, "a folder is added");
+		fs::remove_dir(at("empty")).expect("there");
+
+		fs::remove_file(at("below/deep/two")).expect("there");
+		assert_ne!(stamp(), first, "a file is removed");
+		fs::remove_file(at("one")).expect("there");
+		assert_eq!((stamp().len, stamp().modified), (0, 0));
+	}
+
+	#[test]
+	fn a_folders_stamp_of_before_does_not_match() {
+		let folder = tempfile::tempdir().expect("a folder");
+		let now = Stamp::of(folder.path()).expect("readable");
+		let before: Stamp = serde_json::from_str(r#"{"len":0,"modified":0}"#).expect("an old one");
+		assert_eq!((before.len, before.modified), (now.len, now.modified));
+		assert_ne!(before, now);
+		// That of a file is what it was.
+		write(&folder.path().join("file"), "text", 7);
+		let file = Stamp::of(&folder.path().join("file")).expect("readable");
+		assert_eq!(
+			serde_json::to_string(&file).expect("plain"),
+			r#"{"len":4,"modified":7000000000}"#
+		);
+		let missing = Stamp::of(&folder.path().join("none")).expect_err("there is none");
+		assert!(missing.to_string().contains("none"), "{missing}");
 	}
 
 	#[test]

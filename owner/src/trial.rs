@@ -25,6 +25,7 @@ use dgcs_worker::{
 	chain::Place,
 	execute::{Abandon, Done, Executor, Given, KeyShares, Work, MAX_OUTPUT, OVERHEAD_MIB},
 };
+use serde::Serialize;
 use sp_core::H256;
 
 use crate::{
@@ -65,6 +66,16 @@ impl Trial {
 	}
 }
 
+/// What a computation is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Step {
+	/// A piece of the input.
+	Subtask,
+	/// All results.
+	Merge,
+}
+
 /// How a trial is made.
 #[derive(Debug)]
 pub struct Attempt<'a> {
@@ -89,12 +100,16 @@ impl Attempt<'_> {
 	///
 	/// Those of an input that can't be read or cut, of a program that no sandbox starts, and of this machine.
 	/// However a program ends is a result.
-	pub fn run(&self, note: &(dyn Fn(&Done) + Sync)) -> Result<Trial> {
+	pub fn run(&self, note: &(dyn Fn(Step, &Done) + Sync)) -> Result<Trial> {
+		self.run_step(Step::Subtask, note)
+	}
+
+	fn run_step(&self, step: Step, note: &(dyn Fn(Step, &Done) + Sync)) -> Result<Trial> {
 		let folder = tempfile::tempdir().map_err(at(&std::env::temp_dir()))?;
 		let survey = survey::survey(self.wish)?;
 		let stage = Stage::set(self.wish, &survey, folder.path())?;
 		let mut trial = Trial::default();
-		let verdicts = stage.compute(self, note, &mut trial)?;
+		let verdicts = stage.compute(self, &|done| note(step, done), &mut trial)?;
 		trial.subtasks = u32::try_from(verdicts.len()).unwrap_or(u32::MAX);
 
 		let merges = self.wish.join == JoinBy::Merge && self.only.is_none();
@@ -109,11 +124,11 @@ impl Attempt<'_> {
 			return Ok(trial);
 		};
 		let merge = self.wish.merge(results.join(SOLUTION));
-		let step = Attempt { wish: &merge, only: None, ..*self }.run(note)?;
-		trial.cpu_time = trial.cpu_time.saturating_add(step.cpu_time);
-		trial.longest = trial.longest.max(step.longest);
-		trial.most_fuel = trial.most_fuel.max(step.most_fuel);
-		(trial.bytes, trial.gaps) = (step.bytes, step.gaps);
+		let merged = Attempt { wish: &merge, only: None, ..*self }.run_step(Step::Merge, note)?;
+		trial.cpu_time = trial.cpu_time.saturating_add(merged.cpu_time);
+		trial.longest = trial.longest.max(merged.longest);
+		trial.most_fuel = trial.most_fuel.max(merged.most_fuel);
+		(trial.bytes, trial.gaps) = (merged.bytes, merged.gaps);
 		Ok(trial)
 	}
 }
@@ -337,9 +352,12 @@ mod tests {
 		let out = at("out");
 		let abandon = Abandon::default();
 		let attempt = Attempt { wish: &wish, only, out: Some(&out), threads: 2, abandon: &abandon };
-		let told = Mutex::new(0);
-		let trial = attempt.run(&|_| *told.lock().expect("not poisoned") += 1)?;
-		let steps = trial.subtasks + u32::from(join == JoinBy::Merge && only.is_none());
+		let told = Mutex::new(Vec::new());
+		let trial = attempt.run(&|step, _| told.lock().expect("not poisoned").push(step))?;
+		let mut steps = vec![Step::Subtask; trial.subtasks as usize];
+		if join == JoinBy::Merge && only.is_none() {
+			steps.push(Step::Merge);
+		}
 		assert_eq!(told.into_inner().expect("not poisoned"), steps, "each is told once");
 		let mut files: Vec<_> = fs::read_dir(&out)
 			.expect("there is a solution")

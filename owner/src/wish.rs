@@ -143,6 +143,9 @@ pub struct Terms {
 	pub reward: Balance,
 	/// What a subtask may use.
 	pub limits: SubtaskLimits,
+	/// What the step that merges the results may use. `None`: as much as a subtask.
+	#[serde(default, skip_serializing_if = "Option::is_none")]
+	pub merge_limits: Option<SubtaskLimits>,
 	/// How many subtasks are leased together. `None`: as many as suits their number.
 	pub range_size: Option<u32>,
 	/// How long the task may wait for its first lease, in seconds.
@@ -174,6 +177,7 @@ impl Terms {
 				memory_mib: 256,
 				fuel: u64::from(time_ms) * FUEL_PER_MS,
 			},
+			merge_limits: None,
 			range_size: None,
 			wait: 24 * 60 * 60,
 			deadline: 24 * 60 * 60,
@@ -267,13 +271,25 @@ pub struct Wish {
 impl Wish {
 	/// The wish for the task that merges this one's results, which are in the file `results`.
 	pub fn merge(&self, results: PathBuf) -> Self {
+		let limits = self.terms.merge_limits.unwrap_or(self.terms.limits);
 		Wish {
 			input: Some(results),
 			split: Split::Index(1),
 			join: JoinBy::Concat,
 			arguments: self.merge_arguments.clone(),
+			terms: Terms { limits, merge_limits: None, ..self.terms.clone() },
 			..self.clone()
 		}
+	}
+
+	/// Whether `other` asks for the same subtasks and the same solution. What the merge step may use is
+	/// left out: it is what an owner changes when that step has failed, and no subtask depends on it.
+	pub fn is_alike(&self, other: &Wish) -> bool {
+		let bare = |wish: &Wish| {
+			let terms = Terms { merge_limits: None, ..wish.terms.clone() };
+			Wish { terms, ..wish.clone() }
+		};
+		bare(self) == bare(other)
 	}
 }
 
@@ -364,8 +380,31 @@ mod tests {
 		let merge = wish.merge("results".into());
 		assert_eq!(merge.split, Split::Index(1));
 		assert_eq!(merge.arguments, ["merge"]);
-		assert_eq!((merge.join, merge.program), (JoinBy::Concat, wish.program));
+		assert_eq!((merge.join, &merge.program), (JoinBy::Concat, &wish.program));
 		assert_eq!(merge.input, Some("results".into()));
+		assert_eq!(merge.terms, wish.terms, "it may use as much as a subtask");
+
+		let limits = SubtaskLimits { memory_mib: 1024, ..wish.terms.limits };
+		let terms = Terms { merge_limits: Some(limits), ..wish.terms.clone() };
+		let generous = Wish { terms, ..wish.clone() };
+		let merge = generous.merge("results".into());
+		assert_eq!((merge.terms.limits, merge.terms.merge_limits), (limits, None));
+		assert!(generous.is_alike(&wish), "its subtasks are the same");
+		let other = Wish { merge_arguments: vec!["join".into()], ..generous.clone() };
+		assert!(!other.is_alike(&wish), "its solution is another");
+		let other = Wish { terms: Terms { limits, ..generous.terms.clone() }, ..generous };
+		assert!(!other.is_alike(&wish), "its subtasks are others");
+	}
+
+	#[test]
+	fn terms_of_before_merge_steps_had_limits_are_read() {
+		let terms = Terms::usual();
+		let text = serde_json::to_string(&terms).expect("plain");
+		assert!(!text.contains("mergeLimits"), "{text}");
+		assert_eq!(serde_json::from_str::<Terms>(&text).expect("just written"), terms);
+		let terms = Terms { merge_limits: Some(terms.limits), ..terms };
+		let text = serde_json::to_string(&terms).expect("plain");
+		assert_eq!(serde_json::from_str::<Terms>(&text).expect("just written"), terms);
 	}
 
 	proptest! {

@@ -15,6 +15,9 @@ pub const HELD: &str = "dgcs_held";
 /// top-level chain keeps nothing but a hash and two roots. Parameters `task` and `from`, a block's
 /// index; returns a [`WorkChainPage`] of at most 256 blocks.
 pub const KEPT_WORK_CHAIN: &str = "dgcs_keptWorkChain";
+/// The method by which an owner learns from another machine what a task was, when the top-level chain's
+/// states in which it was live are forgotten. Parameter `task`; returns [`KeptSpec`].
+pub const KEPT_SPEC: &str = "dgcs_keptSpec";
 /// The method by which a masternode that leaves hands on its shares of keys. Parameter `offer`, in SCALE
 /// as `0x` and hexadecimal digits; returns `true`.
 pub const HAND_OVER: &str = "dgcs_handOver";
@@ -64,6 +67,15 @@ pub struct Held {
 	pub reason: Option<String>,
 	/// Whether the task has ended, and only its results are kept.
 	pub ended: bool,
+}
+
+/// What a task is, which a masternode keeps as long as its results.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeptSpec {
+	/// Its `TaskSpec` in SCALE, as `0x` and hexadecimal digits.
+	#[serde(with = "hexadecimal")]
+	pub spec: Vec<u8>,
 }
 
 /// A part of a work chain that a masternode keeps.

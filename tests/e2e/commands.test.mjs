@@ -12,6 +12,7 @@ import { mnemonicValidate } from '@polkadot/util-crypto';
 import { account, balance, send, only } from './lib/chain.mjs';
 import { type } from './lib/dgcs.mjs';
 import { Site } from './lib/site.mjs';
+import { hoards } from './lib/wasm.mjs';
 
 const DGC = 10n ** 12n;
 const keyring = new Keyring({ type: 'sr25519' });
@@ -265,6 +266,34 @@ describe('commands', () => {
 			assert.ok(readFileSync(path.join(out, 'result')).equals(site.native('wordcount', [], readFileSync(input))));
 			const [{ tasks }] = (await json('later-desk', ['task', 'list'])).said;
 			assert.equal(tasks.filter(({ state }) => state.startsWith('fetched')).length, 2);
+		});
+
+		it('merges again with more memory, pays for that step alone, and not without being told to', async () => {
+			const input = text('hoarded', 90);
+			writeFileSync(site.path('hoards.wasm'), hoards());
+			const as = ['--account', '//Dave', '--yes'];
+			const out = site.path('hoarded-out');
+			const wish = [site.path('hoards.wasm'), '--input', input, '--split', 'lines:30', '--memory', '32'];
+			const line = ['task', 'run', ...wish, '--join', 'merge', '--out', out, ...as];
+			const run = await site.owner('hoard-desk', line);
+			assert.equal(run.code, 3, JSON.stringify(run.said.at(-1)));
+			assert.deepEqual(run.event('done').gaps, [{ subtask: 0, reason: 'out of memory' }]);
+			const [number] = run.said.filter(({ event }) => event === 'submitted').map(({ task }) => String(task));
+			const { message } = run.event('warning');
+			assert.match(message, new RegExp(`dgcs task fetch ${number} --out .*--merge-memory SIZE`));
+			const [, results] = /are paid, and are in (.*?)\. It had 32 MiB/.exec(message);
+			assert.ok(readFileSync(results).equals(readFileSync(input)), 'what is paid is there');
+
+			for (const again of [line, ['task', 'fetch', number, ...as]]) {
+				const same = await site.owner('hoard-desk', again);
+				assert.equal(same.code, 3, JSON.stringify(same.said.at(-1)));
+				assert.ok(!same.event('submitted'), 'it would end as before');
+			}
+			const fetched = await json('hoard-desk', ['task', 'fetch', number, ...as, '--merge-memory', '128']);
+			assert.deepEqual([fetched.event('estimate').subtasks, fetched.event('done').gaps], [1, []]);
+			assert.ok(readFileSync(path.join(out, 'result')).equals(readFileSync(input)));
+			const dave = site.log.all('tasks.Submitted', { owner: account('//Dave').address });
+			assert.equal(dave.length, 3, 'the subtasks, and two merge steps');
 		});
 
 		it('runs in one command, and is fetched elsewhere with the words alone', async () => {

@@ -8,6 +8,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 
+import { blake2AsU8a } from '@polkadot/util-crypto';
+
 import { account, rpc, send, SOON, until } from './lib/chain.mjs';
 import { realText, Site } from './lib/site.mjs';
 import { deadline } from './lib/time.mjs';
@@ -27,14 +29,34 @@ describe('work', { concurrency: true }, () => {
 	const down = later();
 	/** When that task's solution is there. */
 	const counted = later();
+	/** The task that stays live, once all masternodes hold its content. */
+	let kept;
 
 	before(async () => {
 		site = await Site.start('work');
 		({ api, log } = site);
-		await site.hire(4, { slots: 2 });
+		await site.hire(5, { slots: 2 });
+		// One goes as soon as it has its folders, and comes back as a cheat.
+		const cheat = site.workers.at(-1);
+		await until(api, 'it is at work', () => cheat.said.some(({ event }) => event === 'status'));
+		await cheat.kill();
+		kept = keepTask();
+		kept.catch(() => {}); // Whoever waits for it sees why.
 	});
 
 	after(() => site?.stop());
+
+	/** Submits a task for which no worker has the memory, so that it ends when it is cancelled. */
+	async function keepTask() {
+		const run = await site.owner('alice', [
+			'task', 'run', site.program('pi.wasm'), '--count', '1', '--memory', '4096', '--out', site.path('kept'),
+			'--account', '//Alice', '--yes', '--detach',
+		]);
+		assert.equal(run.code, 0, JSON.stringify(run.said.at(-1)));
+		const { task } = run.event('submitted');
+		await until(site.network.api('dave'), 'dave holds all of a task', (dave) => isComplete(dave, task));
+		return task;
+	}
 
 	it('counts the words of a large text, though a worker lies, one is killed, one never fetches, the owner leaves and a masternode fails', async () => {
 		await countWords().catch((error) => {
@@ -46,52 +68,53 @@ describe('work', { concurrency: true }, () => {
 
 	async function countWords() {
 		const text = site.path('text');
-		writeFileSync(text, realText(64 << 20));
-		// Strangers of the other kind, who get work like anybody else. One votes for something else than
-		// what comes of it; one takes a range, and neither fetches nor votes.
-		const [liar, absent] = ['liar', 'neverCommits'].map((conduct) => {
-			return new Worker(api, log, `//work//${conduct}`, { conduct, slots: 1 });
-		});
-		const endow = [liar, absent].map((each) => {
-			return api.tx.balances.transferKeepAlive(each.address, 1_000n * 10n ** 12n);
-		});
-		await send(api, api.tx.utility.batchAll(endow), account('//Bob'));
-		await Promise.all([liar, absent].map((each) => each.start()));
-		const [victim] = site.workers;
-		const killed = killedMidRange(victim, RANGE);
-
+		writeFileSync(text, realText(128 << 20));
+		// A stranger of another kind, who gets work like anybody else: it takes a range, and neither
+		// fetches nor votes.
+		const absent = new Worker(api, log, '//work//absent', { conduct: 'neverCommits', slots: 1 });
+		const endow = api.tx.balances.transferKeepAlive(absent.address, 1_000n * 10n ** 12n);
+		await send(api, endow, account('//Bob'));
+		await absent.start();
+		const cheat = site.workers.at(-1);
 		const out = site.path('words');
 		// A short time limit, since it is how long a range is waited for that nobody computes.
 		const running = site.owner('eve', [
 			'task', 'run', site.program('wordcount.wasm'), '--input', text, '--split', 'lines:50000',
-			'--memory', '512', '--time', '5s', '--range', String(RANGE), '--out', out, '--account', '//Eve',
-			'--yes', '--detach',
+			'--join', 'merge', '--merge-time', '2m', '--memory', '512', '--time', '5s', '--range', String(RANGE), '--out', out,
+			'--account', '//Eve', '--yes', '--detach',
 		]);
 		// While there is work for everybody.
 		const submitted = log.wait('tasks.Submitted', { owner: account('//Eve').address });
 		const { task } = (await Promise.race([submitted, failed(running)])).data;
-		const served = await Promise.all([liar, absent].map((each) => each.take(1)));
-		assert.deepEqual(served.map(({ leased }) => leased), [1, 1]);
+		const killed = killedMidRange(site.workers, task, RANGE);
+		killed.catch(() => {}); // It is waited for later.
+		assert.equal((await absent.take(1)).leased, 1);
+		const { worker: victim, place } = await killed;
+		corrupt(victim, cheat);
+		cheat.start();
 		const run = await running;
 		assert.equal(run.code, 0, JSON.stringify(run.said.at(-1)));
 		assert.ok(run.event('held'), 'its owner is gone, and its store with it');
-		const place = await killed;
+		await kept;
 		await site.network.node('dave').stop();
 		down.resolve();
+		const decided = log.all('verdicts.Decided', { task }).length;
 		const { data } = await log.wait('tasks.Settled', { task }, { timeout: 2 * SOON });
 		assert.equal(data.settlement.end, 'Completed');
 		assert.equal(data.settlement.chain.failed, 0);
+		// At least that on the range of which one did nothing.
+		assert.ok(log.all('verdicts.Decided', { task }).length > decided, 'some of it with a masternode down');
 
-		const fetched = await site.owner('eve', ['task', 'fetch', String(task), '--account', '//Eve', '--out', out]);
+		const fetch = ['task', 'fetch', String(task), '--account', '//Eve', '--out', out, '--yes'];
+		const fetched = await site.owner('eve', fetch);
 		assert.equal(fetched.code, 0, JSON.stringify(fetched.said.at(-1)));
 		const whole = site.native('wordcount', [], readFileSync(text));
-		const counted = site.native('wordcount', ['merge'], readFileSync(path.join(out, 'result')));
-		assert.ok(counted.equals(whole), 'as counted at home, in one piece');
+		assert.ok(readFileSync(path.join(out, 'result')).equals(whole), 'as counted at home, in one piece');
 		// Who lied got nothing, and who worked was paid.
 		const payees = new Set(log.all('escrow.Paid', { task }).map(({ data }) => data.payee));
-		assert.ok(!payees.has(liar.operator.address) && !payees.has(absent.operator.address));
+		assert.ok(!payees.has(account(cheat.uri).address) && !payees.has(absent.operator.address));
 		const slashed = log.all('workers.Slashed').map(({ data }) => data.worker);
-		assert.deepEqual(new Set(slashed), new Set([liar.address, absent.address]));
+		assert.deepEqual(new Set(slashed), new Set([account(cheat.uri).address, absent.address]));
 		assert.deepEqual(absent.actions, [], 'it did nothing at all');
 		// Who was killed has taken its range up again, voted, and was paid for it.
 		const revealed = { event: 'revealed', ...place };
@@ -99,29 +122,49 @@ describe('work', { concurrency: true }, () => {
 		assert.ok(payees.has(account(victim.uri).address));
 	}
 
-	it('renders a film and joins it, submitted while a masternode is down', async () => {
+	it('renders a film and joins it, submitted while a masternode is down, though its owner leaves and a worker is killed', async () => {
 		await down.promise;
 		const out = site.path('film');
-		const run = await site.owner('dave', [
-			'task', 'run', site.program('pathtracer.wasm'), '--count', String(FRAMES), '--join', 'merge',
-			'--merge-arg', 'join', '--time', '2m', '--out', out, '--account', '//Dave', '--yes',
+		const running = site.owner('dave', [
+			'task', 'run', site.program('pathtracer.wasm'), '--count', String(FRAMES), '--range', String(FRAMES),
+			'--join', 'merge', '--merge-arg', 'join', '--time', '2m', '--out', out, '--account', '//Dave', '--yes',
+			'--detach',
 		]);
-		assert.equal(run.code, 0, JSON.stringify(run.said.at(-1)));
+		const submitted = log.wait('tasks.Submitted', { owner: account('//Dave').address });
+		const { task } = (await Promise.race([submitted, failed(running)])).data;
+		await killedMidRange(site.workers, task, FRAMES);
+		assert.equal((await running).code, 0);
+		await log.wait('tasks.Settled', { task }, { timeout: 2 * SOON });
+		const fetch = ['task', 'fetch', String(task), '--account', '//Dave', '--out', out, '--yes'];
+		const fetched = await site.owner('dave', fetch);
+		assert.equal(fetched.code, 0, JSON.stringify(fetched.said.at(-1)));
 		const frames = Array.from({ length: FRAMES }, (_, frame) => {
 			return site.native('pathtracer', [String(frame), String(FRAMES)]);
 		});
 		const film = site.native('pathtracer', ['join'], Buffer.concat(frames));
 		assert.ok(readFileSync(path.join(out, 'result')).equals(film), 'as rendered at home');
 
-		// The masternode that was away comes back, with what it holds.
+		// The masternode that was away comes back, and answers for what it held.
 		await counted.promise;
 		const dave = site.network.node('dave');
 		const back = await dave.start(site.network.peers(dave));
-		const tasks = log.all('tasks.Submitted').map(({ data }) => data.task);
-		await until(back, 'dave answers for what it holds', async () => {
-			const held = await Promise.all(tasks.map((task) => rpc(back, 'dgcs_held', task).catch(() => ({}))));
-			return held.some(({ manifest }) => manifest);
-		});
+		const held = await kept;
+		await until(back, 'dave answers for what it holds', () => isComplete(back, held));
+		const cancelled = await site.owner('alice', ['task', 'cancel', String(held), '--account', '//Alice', '--yes']);
+		assert.equal(cancelled.code, 0, JSON.stringify(cancelled.said.at(-1)));
+	});
+
+	it('throws points at a square, with random numbers on which all agree', async () => {
+		// Bob's money is on its way to others until then.
+		await down.promise;
+		const out = site.path('pi');
+		const run = await site.owner('bob', [
+			'task', 'run', site.program('pi.wasm'), '--count', '3', '--join', 'merge', '--time', '2m', '--out', out,
+			'--account', '//Bob', '--yes',
+		]);
+		assert.equal(run.code, 0, JSON.stringify(run.said.at(-1)));
+		const [found] = /3\.14\d+/.exec(readFileSync(path.join(out, 'result'), 'utf8')) ?? [];
+		assert.ok(Math.abs(Number(found) - Math.PI) < 0.001, `${found}`);
 	});
 
 	const foreign = DGCS_FOREIGN ? {} : { skip: 'DGCS_FOREIGN is not set: scripts/build-foreign.sh says why' };
@@ -162,6 +205,12 @@ async function failed(running) {
 	return new Promise(() => {});
 }
 
+/** Whether a masternode holds all of a task's content. Before it knows the task, it says that. */
+async function isComplete(masternode, task) {
+	const { complete } = await rpc(masternode, 'dgcs_held', task).catch(() => ({}));
+	return complete;
+}
+
 /** Something to wait for. */
 function later() {
 	const each = {};
@@ -172,34 +221,63 @@ function later() {
 }
 
 /**
- * Kills a worker when it has finished one subtask of a range and not the range, starts it again, and
- * says which range that was.
- * @param {import('./lib/dgcs.mjs').RealWorker} worker
- * @param {number} size of the ranges
+ * Gives a worker that does not run what another has compiled of the word count, with one letter changed: it
+ * then writes all numbers to the base of sixteen, and votes for that. As who is dishonest would do, or a
+ * disk that is broken, but for the seal, which is made anew here.
+ * @param {import('./lib/dgcs.mjs').RealWorker} from
+ * @param {import('./lib/dgcs.mjs').RealWorker} to
  */
-function killedMidRange(worker, size) {
+function corrupt(from, to) {
+	const [theirs, own] = [from, to].map(({ data }) => path.join(data, 'programs'));
+	const SEAL = 32;
+	const FORMAT = '%llu %s\n\0';
+	const compiled = readdirSync(theirs).filter((name) => name.endsWith('.cwasm')).map((file) => {
+		return { file, content: readFileSync(path.join(theirs, file)).subarray(0, -SEAL) };
+	});
+	const found = compiled.filter(({ content }) => content.includes(FORMAT));
+	assert.equal(found.length, 1, 'the word count was compiled');
+	const [{ file, content }] = found;
+	content.write(FORMAT.replace('u', 'x'), content.indexOf(FORMAT), 'latin1');
+	const name = path.basename(file, '.cwasm');
+	const length = Buffer.alloc(8);
+	length.writeBigUInt64LE(BigInt(name.length));
+	const key = readFileSync(path.join(own, 'key'));
+	const seal = blake2AsU8a(Buffer.concat([length, Buffer.from(name), content]), 8 * SEAL, key);
+	writeFileSync(path.join(own, file), Buffer.concat([content, seal]));
+}
+
+/**
+ * Kills the first of some workers that has finished one subtask of a range and not the range, starts it
+ * again, and says which one and which range that was.
+ * @param {import('./lib/dgcs.mjs').RealWorker[]} workers
+ * @param {number} task
+ * @param {number} size of the task's ranges
+ */
+function killedMidRange(workers, task, size) {
 	const killed = new Promise((resolve) => {
-		const started = [];
-		const crash = async ({ task, range, round }) => {
+		const stops = [];
+		const crash = async (worker, { range, round }) => {
+			stops.forEach((stop) => stop());
 			await worker.kill();
 			const committed = { event: 'committed', task, range, round };
 			const late = worker.said.some((note) => includes(note, committed));
 			assert.ok(!late, 'it has voted already: the range is too short for this machine');
 			worker.start();
-			return { task, range, round };
+			return { worker, place: { task, range, round } };
 		};
-		const watch = (note) => {
-			if (note.event === 'started') started.push(note);
-			if (note.event !== 'computed') return;
-			const range = Math.floor(note.subtask / size);
-			const place = started.find((each) => includes(each, { task: note.task, range, subtasks: size }));
-			if (!place) return;
-			worker.listeners.delete(watch);
-			resolve(crash(place));
-		};
-		worker.listeners.add(watch);
+		for (const worker of workers) {
+			const watch = (note) => {
+				if (!includes(note, { event: 'computed', task })) return;
+				const range = Math.floor(note.subtask / size);
+				const started = { event: 'started', task, range, subtasks: size };
+				const place = worker.said.findLast((each) => includes(each, started));
+				if (place) resolve(crash(worker, place));
+			};
+			worker.listeners.add(watch);
+			stops.push(() => worker.listeners.delete(watch));
+		}
 	});
-	return deadline(killed, SOON, `${worker.name} to compute something`);
+	return deadline(killed, SOON, () => `${workers.map(({ name }) => name)} to compute something`);
 }
 
 /** Whether a note has these fields. */

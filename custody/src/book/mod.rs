@@ -244,6 +244,21 @@ impl Book {
 		held.collect()
 	}
 
+	/// How many of a live task's key shares that are sealed to this masternode are still to be fetched.
+	pub fn missing_shares(&self, id: TaskId) -> usize {
+		let Some(entry) = self.tasks.get(&id).filter(|entry| entry.ended.is_none()) else {
+			return 0;
+		};
+		if entry.queues[Lane::Essential as usize].given_up {
+			return 0;
+		}
+		let missing = |holder: &&u8| {
+			let here = entry.held.contains_key(&Item::Shares(**holder));
+			!here && !entry.damaged.contains_key(*holder)
+		};
+		entry.mine().iter().filter(missing).count()
+	}
+
 	/// Which holders this masternode is by the task's manifest, and what is wrong with the shares
 	/// that were sealed to it. `None`: the manifest is not here.
 	pub fn own(&self, id: TaskId) -> Option<(Vec<u8>, BTreeMap<u8, String>)> {

@@ -78,6 +78,34 @@ fn manifest_and_own_shares_come_first_then_results_then_content() {
 }
 
 #[test]
+fn own_shares_are_missing_until_they_are_here_or_of_no_use() {
+	let id = TaskId(1);
+	let known = || {
+		let mut book = book(1 << 20);
+		book.live(id, &view(1, 1), 1);
+		let job = book.next(1).expect("the manifest");
+		assert!(book.got(job, blob(9, 10), 1));
+		assert_eq!(book.missing_shares(id), 0, "nobody knows of any yet");
+		book.learn(id, promise(2), 1);
+		assert_eq!(book.missing_shares(id), 1);
+		book
+	};
+	let mut good = known();
+	fetch(&mut good, 1);
+	assert_eq!(good.missing_shares(id), 0);
+	let mut wrong = known();
+	let job = wrong.next(1).expect("its own shares");
+	wrong.failed(job, Failure::Later("nobody".into()), 1);
+	assert_eq!(wrong.missing_shares(id), 1, "they may come");
+	assert_eq!(wrong.next(2), Some(job));
+	wrong.failed(job, Failure::Never("damaged".into()), 2);
+	assert_eq!(wrong.missing_shares(id), 0, "they never will");
+	let mut refused = known();
+	refused.refuse(id, "too large".into());
+	assert_eq!(refused.missing_shares(id), 0);
+}
+
+#[test]
 fn one_owner_never_takes_all_fetches() {
 	let mut book = book(1 << 30);
 	for id in 0..5 {

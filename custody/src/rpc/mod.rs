@@ -14,7 +14,7 @@ use std::{
 use codec::{DecodeAll, Encode};
 use dgcs_primitives::{RangeIndex, TaskId};
 use dgcs_rpc::{
-	masternode::{Held, ReleasedShare, WorkChainPage},
+	masternode::{Held, KeptSpec, ReleasedShare, WorkChainPage},
 	optional, required, Param,
 };
 use jsonrpsee::proc_macros::rpc;
@@ -64,6 +64,10 @@ pub trait CustodyApi {
 		task: Option<Param<TaskId>>,
 		from: Option<Param<u32>>,
 	) -> Result<WorkChainPage, RpcError>;
+
+	/// What the task is, also after it has ended: its specification as it was submitted.
+	#[method(name = "keptSpec", blocking)]
+	fn kept_spec(&self, task: Option<Param<TaskId>>) -> Result<KeptSpec, RpcError>;
 
 	/// Takes the shares of a masternode that has left. `offer` is an [`Offer`] in SCALE, hexadecimal
 	/// after `0x`. `true`: they are held, now or since before.
@@ -134,6 +138,12 @@ impl CustodyApiServer for CustodyRpc {
 		let page = self.custody()?.work_chain(task, from).map_err(RpcError::Disk)?;
 		let (height, blocks) = page.ok_or(RpcError::NothingHeld { task })?;
 		Ok(WorkChainPage { height, blocks: blocks.encode() })
+	}
+
+	fn kept_spec(&self, task: Option<Param<TaskId>>) -> Result<KeptSpec, RpcError> {
+		let task = required("task", task)?;
+		let spec = self.custody()?.spec(task).map_err(RpcError::Disk)?;
+		Ok(KeptSpec { spec: spec.ok_or(RpcError::NothingHeld { task })?.encode() })
 	}
 
 	fn hand_over(&self, offer: Option<Param<Bytes>>) -> Result<bool, RpcError> {

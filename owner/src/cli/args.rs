@@ -148,7 +148,7 @@ pub enum JoinArg {
 	Concat,
 	/// Each as a file
 	Files,
-	/// By the program itself, which gets all results on standard input: a second, small task
+	/// By the program itself, which gets all results on standard input: a second task of one subtask
 	Merge,
 }
 
@@ -198,6 +198,64 @@ fn variable(text: &str) -> Result<(String, String), String> {
 	}
 }
 
+/// A time limit in milliseconds.
+fn milliseconds(seconds: u64) -> Result<u32, String> {
+	u32::try_from(seconds.saturating_mul(1000))
+		.map_err(|_| format!("{seconds} s is too long for a subtask or a merge step"))
+}
+
+/// How a program merges results.
+#[derive(Clone, Debug, Default, Args)]
+pub struct MergeArgs {
+	/// What the program is told when it merges [default: merge, or what the last merge step was told]
+	#[arg(long = "merge-arg", value_name = "ARGUMENT", allow_hyphen_values = true)]
+	pub merge_arguments: Vec<String>,
+
+	/// How long the merge step may run [default: as long as a subtask, or as the last merge step]
+	#[arg(long, value_name = "TIME", value_parser = seconds)]
+	pub merge_time: Option<u64>,
+
+	/// How much memory the merge step may have [default: that of a subtask, or of the last merge step]
+	#[arg(long, value_name = "SIZE", value_parser = memory)]
+	pub merge_memory: Option<u32>,
+
+	/// How much fuel the merge step may burn [default: what an older machine burns in --merge-time; without
+	/// that, the fuel of a subtask, or of the last merge step]
+	#[arg(long, value_name = "UNITS")]
+	pub merge_fuel: Option<u64>,
+}
+
+impl MergeArgs {
+	/// Whether nothing is said.
+	pub fn is_empty(&self) -> bool {
+		self.merge_arguments.is_empty() && !self.has_limits()
+	}
+
+	fn has_limits(&self) -> bool {
+		self.merge_time.is_some() || self.merge_memory.is_some() || self.merge_fuel.is_some()
+	}
+
+	/// The limits of a merge step that has `limits` where nothing is said.
+	fn limits(&self, mut limits: SubtaskLimits) -> Result<SubtaskLimits, String> {
+		if let Some(time) = self.merge_time {
+			limits.time_ms = milliseconds(time)?;
+			limits.fuel = u64::from(limits.time_ms) * FUEL_PER_MS;
+		}
+		limits.memory_mib = self.merge_memory.unwrap_or(limits.memory_mib);
+		limits.fuel = self.merge_fuel.unwrap_or(limits.fuel);
+		Ok(limits)
+	}
+
+	/// Makes the wish for a merge step one for what is said here.
+	pub fn change(&self, step: &mut Wish) -> Result<(), String> {
+		step.terms.limits = self.limits(step.terms.limits)?;
+		if !self.merge_arguments.is_empty() {
+			step.arguments = self.merge_arguments.clone();
+		}
+		Ok(())
+	}
+}
+
 /// What is to be computed, and on which terms.
 #[derive(Clone, Debug, Args)]
 pub struct WishArgs {
@@ -222,9 +280,9 @@ pub struct WishArgs {
 	#[arg(long, value_enum, default_value = "concat")]
 	pub join: JoinArg,
 
-	/// What the program is told when it merges [default: merge]
-	#[arg(long = "merge-arg", value_name = "ARGUMENT", allow_hyphen_values = true)]
-	pub merge_arguments: Vec<String>,
+	/// How the program merges them, with `--join merge`.
+	#[command(flatten)]
+	pub merge: MergeArgs,
 
 	/// A variable of the program's environment
 	#[arg(long = "env", value_name = "NAME=VALUE", value_parser = variable)]
@@ -314,8 +372,21 @@ impl WishArgs {
 				None => return Err("give an --input, or --count N for subtasks without one".into()),
 			},
 		};
-		let time_ms = u32::try_from(self.time.saturating_mul(1000))
-			.map_err(|_| format!("a subtask of {} s is too long", self.time))?;
+		let time_ms = milliseconds(self.time)?;
+		let limits = SubtaskLimits {
+			time_ms,
+			memory_mib: self.memory,
+			fuel: self.fuel.unwrap_or(u64::from(time_ms) * FUEL_PER_MS),
+		};
+		let merge_limits = match self.merge.has_limits() {
+			true if self.join != JoinArg::Merge => {
+				let reason =
+					"--merge-time, --merge-memory and --merge-fuel are for --join merge alone";
+				return Err(reason.into());
+			},
+			true => Some(self.merge.limits(limits)?),
+			false => None,
+		};
 		let most = dgcs_primitives::MAX_REPLICAS.max(self.replicas);
 		Ok(Wish {
 			program: absolute(&self.program)?,
@@ -328,7 +399,7 @@ impl WishArgs {
 			},
 			arguments: self.arguments.clone(),
 			environment: self.environment.clone(),
-			merge_arguments: match self.merge_arguments.as_slice() {
+			merge_arguments: match self.merge.merge_arguments.as_slice() {
 				[] => vec![MERGE.into()],
 				arguments => arguments.to_vec(),
 			},
@@ -338,11 +409,8 @@ impl WishArgs {
 					.max_replicas
 					.unwrap_or_else(|| self.replicas.saturating_add(2).min(most)),
 				reward: self.reward,
-				limits: SubtaskLimits {
-					time_ms,
-					memory_mib: self.memory,
-					fuel: self.fuel.unwrap_or(u64::from(time_ms) * FUEL_PER_MS),
-				},
+				limits,
+				merge_limits,
 				range_size: self.range,
 				wait: self.wait,
 				deadline: self.deadline,
@@ -501,6 +569,10 @@ pub struct FetchArgs {
 	/// Sign the merge step, if there is one to do, without asking
 	#[arg(long, short)]
 	pub yes: bool,
+	/// How to merge: where the merge step has ended without a result it is done again with what is said
+	/// here.
+	#[command(flatten)]
+	pub merge: MergeArgs,
 	/// Whose task it is.
 	#[command(flatten)]
 	pub signer: SignerArgs,
@@ -679,6 +751,20 @@ mod tests {
 			("--count 1 --join merge", |w| w.join == JoinBy::Merge),
 			("--count 1 --join merge", |w| w.merge_arguments == ["merge"]),
 			("--count 1 --merge-arg join --merge-arg -v", |w| w.merge_arguments == ["join", "-v"]),
+			("--count 1 --join merge", |w| w.terms.merge_limits.is_none()),
+			("--count 1 --join merge --merge-memory 1G --time 2m", |w| {
+				let limits = SubtaskLimits { memory_mib: 1024, ..w.terms.limits };
+				limits.time_ms == 120_000 && w.terms.merge_limits == Some(limits)
+			}),
+			("--count 1 --join merge --merge-time 5m --fuel 9", |w| {
+				let (time_ms, fuel) = (300_000, 150_000_000_000);
+				let limits = SubtaskLimits { time_ms, fuel, ..w.terms.limits };
+				w.terms.limits.fuel == 9 && w.terms.merge_limits == Some(limits)
+			}),
+			("--count 1 --join merge --merge-time 5m --merge-fuel 7", |w| {
+				let limits = w.terms.merge_limits;
+				limits.is_some_and(|limits| (limits.time_ms, limits.fuel) == (300_000, 7))
+			}),
 			("--count 1 --replicas 5", |w| (w.terms.replicas, w.terms.max_replicas) == (5, 7)),
 			("--count 1 --replicas 15", |w| w.terms.max_replicas == 15),
 			("--count 1 --max-replicas 9", |w| w.terms.max_replicas == 9),
@@ -709,6 +795,35 @@ mod tests {
 	}
 
 	#[test]
+	fn a_merge_step_is_done_again_with_what_is_said() {
+		let again = |line: &str| {
+			let Ok(Dgcs::Task(TaskCommand::Fetch(args))) = parse(&format!("task fetch 7 {line}"))
+			else {
+				panic!("{line}")
+			};
+			args.merge
+		};
+		let wish = wish("--count 3 --join merge --merge-memory 512 --merge-arg join");
+		let step = wish.expect("the whole line").merge("results".into());
+		let changed = |line: &str| {
+			let mut step = step.clone();
+			again(line).change(&mut step).expect(line);
+			step
+		};
+		assert!(again("--out o --yes").is_empty());
+		assert_eq!(changed("--yes"), step);
+		assert!(!again("--merge-fuel 1").is_empty() && !again("--merge-arg -v").is_empty());
+		let more = changed("--merge-memory 1G");
+		assert_eq!(more.terms.limits, SubtaskLimits { memory_mib: 1024, ..step.terms.limits });
+		assert_eq!(more.arguments, ["join"]);
+		let more = changed("--merge-time 2m").terms.limits;
+		let (time_ms, fuel) = (120_000, 60_000_000_000);
+		assert_eq!(more, SubtaskLimits { time_ms, fuel, ..step.terms.limits });
+		assert_eq!(changed("--merge-arg sum --merge-arg -v").arguments, ["sum", "-v"]);
+		assert!(again("--merge-time 60d").change(&mut step.clone()).is_err());
+	}
+
+	#[test]
 	fn what_makes_no_sense_is_refused() {
 		for line in [
 			"",
@@ -720,6 +835,10 @@ mod tests {
 			"--count 1 --time 60d",
 			"--count 1 --time é",
 			"--count 1 --memory lots",
+			"--count 1 --merge-memory 512",
+			"--count 1 --join concat --merge-time 5m",
+			"--count 1 --join merge --merge-memory lots",
+			"--count 1 --join merge --merge-time 60d",
 			"--count 1 --payout all",
 			"--count 1 --payout pplns:x",
 			"--count 1 --public --private",
@@ -748,6 +867,7 @@ mod tests {
 			"task watch 7 --kubo http://127.0.0.1:5001",
 			"task fetch 7 --out o --store-capacity 500M",
 			"task fetch 7 --out o -y",
+			"task fetch 7 --merge-memory 1G --merge-time 5m --merge-fuel 9 --merge-arg join --yes",
 			"task cancel 7 --yes",
 			"task cancel 0a1b2c3d --kubo http://127.0.0.1:5001",
 			"task estimate p.wasm --input i --split lines:100",

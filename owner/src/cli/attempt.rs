@@ -12,7 +12,11 @@ use super::{
 	render,
 	task::free,
 };
-use crate::{content::blocking, trial::Attempt, wish::Wish, Trial};
+use crate::{
+	content::blocking,
+	trial::{Attempt, Step, Trial},
+	wish::Wish,
+};
 
 pub(super) async fn run(args: &TryArgs, output: &Output) -> Result<Exit> {
 	let wish = args.wish.wish().map_err(CommandError::Usage)?;
@@ -28,7 +32,8 @@ pub(super) async fn run(args: &TryArgs, output: &Output) -> Result<Exit> {
 	let trial = blocking(move || {
 		let threads = std::thread::available_parallelism().map_or(1, usize::from);
 		let (out, abandon) = (folder.as_deref(), &abandon);
-		Attempt { wish: &asked, only, out, threads, abandon }.run(&|done| tell(done, &said))
+		Attempt { wish: &asked, only, out, threads, abandon }
+			.run(&|step, done| tell(step, done, &said))
 	})
 	.await?;
 	let exit = if trial.gaps.is_empty() { Exit::Done } else { Exit::InPart };
@@ -56,18 +61,22 @@ impl Drop for Ends {
 	}
 }
 
-fn tell(done: &Done, output: &Output) {
+fn tell(step: Step, done: &Done, output: &Output) {
 	let Done { subtask, outcome, fuel, cpu_time, .. } = done;
 	if output.is_json() {
 		let object = || {
 			json!({
-				"event": "computed", "subtask": subtask, "outcome": outcome, "fuel": fuel,
+				"event": "computed", "step": step, "subtask": subtask, "outcome": outcome, "fuel": fuel,
 				"cpuMs": cpu_time.as_millis(),
 			})
 		};
 		output.result(String::new, object);
 	} else {
-		output.note(&format!("subtask {subtask}: {outcome}, {}, {fuel} fuel", time(*cpu_time)));
+		let name = match step {
+			Step::Subtask => format!("subtask {subtask}"),
+			Step::Merge => "merge step".into(),
+		};
+		output.note(&format!("{name}: {outcome}, {}, {fuel} fuel", time(*cpu_time)));
 	}
 }
 

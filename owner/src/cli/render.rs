@@ -1,8 +1,10 @@
 //! Tables and objects: pure, from what is known to what is shown.
 
+use std::path::Path;
+
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use dgcs_client::{AccountId, Balance, RangeVote, SeatState};
-use dgcs_content::content_id::display;
+use dgcs_content::{content_id::display, Ending};
 use dgcs_primitives::{
 	api::{TaskState, TaskView},
 	RangeIndex, Settlement, TaskEnd, TaskSpec,
@@ -127,13 +129,20 @@ pub(super) fn quote(quote: &Quote, merge: Option<&Quote>, bytes: u64) -> String 
 	table.add_row(["fee of the transaction".to_owned(), amount(quote.fee)]);
 	let mut total = quote.needed();
 	if let Some(merge) = merge {
-		table.add_row(["the merge step, likewise".to_owned(), amount(merge.needed())]);
+		let limits = merge.spec.limits;
+		let (memory, time) = (limits.memory_mib, seconds(limits.time_ms));
+		let step = format!("the merge step, likewise: one subtask of {memory} MiB and {time} s");
+		table.add_row([step, amount(merge.needed())]);
 		total = total.saturating_add(merge.needed());
 	}
 	table.add_row(["at most, held until the end".to_owned(), amount(total)]);
 	numbers(&mut table, 1);
 	let input = if bytes > 0 { format!("{bytes} bytes in ") } else { String::new() };
 	format!("{input}{} subtasks, leased {} at a time\n\n{table}\n", spec.subtasks, spec.range_size)
+}
+
+fn seconds(milliseconds: u32) -> f64 {
+	f64::from(milliseconds) / 1000.0
 }
 
 /// A price, for scripts.
@@ -149,18 +158,67 @@ pub(super) fn quote_object(quote: &Quote, merge: Option<&Quote>, bytes: u64) -> 
 		"masternodes": quote.price.masternodes.to_string(),
 		"fee": quote.fee.to_string(),
 		"merge": merge.map(|merge| merge.needed().to_string()),
+		"mergeLimits": merge.map(|merge| merge.spec.limits),
 		"total": total.to_string(),
 		"spendable": quote.funds.spendable.to_string(),
 		"replicas": quote.spec.replicas,
 		"operators": quote.workforce.count_operators(),
-		"warnings": quote.warnings(),
+		"warnings": quote.warnings_with(merge),
 	})
+}
+
+/// What to type to get a task's solution.
+pub(super) fn fetch_line(task: &Record, out: &Path) -> String {
+	format!("dgcs task fetch {} --out {}", task.label(), out.display())
+}
+
+/// What to do when `step`, which was to merge the results of `task` into `out`, has ended without a result
+/// of its own. What it was to merge is in the file `results`.
+pub(super) fn unmerged(task: &Record, step: &Record, results: &Path, out: &Path) -> String {
+	let gap = step.fetched.as_ref().and_then(|fetched| fetched.gaps.first());
+	let reason = gap.map_or("no verdict", |(_, reason)| reason.as_str());
+	let ended = |ending: Ending| reason == ending.to_string();
+	let settlement = step.settlement.as_ref();
+	let early = match settlement.map(|settlement| settlement.end) {
+		None | Some(TaskEnd::Completed) => String::new(),
+		Some(other) => format!(" ({})", end(other)),
+	};
+	let had = step.content.as_ref().map_or_else(String::new, |content| {
+		let limits = content.spec.limits;
+		let (memory, time) = (limits.memory_mib, seconds(limits.time_ms));
+		format!("It had {memory} MiB, {time} s and {} units of fuel. ", limits.fuel)
+	});
+	let command = fetch_line(task, out);
+	let advice = if settlement.is_some_and(|settlement| settlement.sums.paid == 0) {
+		format!(
+			"Nobody was paid for it: `{command}` submits it again, with other limits by --merge-memory and \
+			 --merge-time"
+		)
+	} else if ended(Ending::OutOfMemory) {
+		format!("`{command} --merge-memory SIZE` merges them with more memory")
+	} else if ended(Ending::OutOfFuel) || ended(Ending::TimedOut) {
+		format!("`{command} --merge-time TIME` merges them with more time, and fuel to suit it")
+	} else {
+		format!(
+			"`{command}` merges them again when --merge-arg tells the program something else, or \
+			 --merge-memory or --merge-time gives it more"
+		)
+	};
+	format!(
+		"the merge step, task {}, ended without a result: {reason}{early}. The results of task {} are not \
+		 lost: they are paid, and are in {}. {had}{advice}. That asks for the price of the one step first, \
+		 and computes no other subtask again",
+		step.label(),
+		task.label(),
+		results.display()
+	)
 }
 
 /// How far a task is, as this machine knows it.
 pub(super) fn stage(record: &Record) -> String {
 	if let Some(fetched) = record.fetched.as_ref().filter(|fetched| fetched.done) {
-		return format!("fetched to {}", fetched.folder.display());
+		let part = if fetched.lacks() { " in part" } else { "" };
+		return format!("fetched{part} to {}", fetched.folder.display());
 	}
 	if let Some(settlement) = &record.settlement {
 		return end(settlement.end).into();
@@ -450,7 +508,7 @@ mod tests {
 			tests::{entries, TASK},
 			Ledger,
 		},
-		record::Content,
+		record::{Content, Fetched},
 		summarize,
 		survey::Survey,
 		wish::{Outline, Terms},
@@ -572,6 +630,47 @@ mod tests {
 			assert!(text.contains(state), "{state}: {text}");
 		}
 		assert_eq!(record_object(&record())["task"], TaskId(5).0);
+	}
+
+	#[test]
+	fn a_failed_merge_step_says_where_the_results_are_and_how_to_go_on() {
+		let (task, results, out) = (record(), Path::new("data/results/result"), Path::new("out"));
+		let mut step = record();
+		step.submission = Submission::Done { task: TaskId(8), block: 5 };
+		let mut said = |reason: &str, end, paid| {
+			step.fetched = Some(Fetched {
+				folder: "out".into(),
+				next: 1,
+				bytes: 0,
+				gaps: vec![(0, reason.to_string())],
+				done: true,
+			});
+			let sums = Sums { paid, masternodes: 0, refunded: 0 };
+			step.settlement = Some(Settlement { end, sums, ..settled() });
+			assert!(stage(&step).contains("in part"), "{}", stage(&step));
+			let text = unmerged(&task, &step, results, out);
+			for part in [
+				"the merge step, task 8, ended without a result",
+				reason,
+				"results of task 5 are not lost",
+				"are in data/results/result.",
+				"256 MiB, 60 s and 30000000000 units of fuel",
+				"`dgcs task fetch 5 --out out",
+			] {
+				assert!(text.contains(part), "{part}: {text}");
+			}
+			text
+		};
+		let memory = said("out of memory", TaskEnd::Completed, 3);
+		assert!(memory.contains("--out out --merge-memory SIZE`"), "{memory}");
+		for reason in ["out of fuel", "timed out"] {
+			let time = said(reason, TaskEnd::Completed, 3);
+			assert!(time.contains("--out out --merge-time TIME`"), "{time}");
+		}
+		let other = said("exit code 1", TaskEnd::Completed, 3);
+		assert!(other.contains("--merge-arg") && !other.contains("Nobody was paid"), "{other}");
+		let expired = said("no verdict", TaskEnd::Expired, 0);
+		assert!(expired.contains("(expired") && expired.contains("Nobody was paid"), "{expired}");
 	}
 
 	#[test]

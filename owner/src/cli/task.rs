@@ -10,8 +10,8 @@ use serde_json::json;
 
 use super::{
 	args::{
-		CancelArgs, EstimateArgs, FetchArgs, ListArgs, PrepareArgs, RunArgs, ShowArgs, SubmitArgs,
-		TaskCommand, WatchArgs, WishArgs,
+		CancelArgs, EstimateArgs, FetchArgs, ListArgs, MergeArgs, PrepareArgs, RunArgs, ShowArgs,
+		SubmitArgs, TaskCommand, WatchArgs, WishArgs,
 	},
 	attempt,
 	context::{account, confirm, connect, open_store, Folders},
@@ -22,10 +22,12 @@ use super::{
 use crate::{
 	adopt, begin,
 	content::blocking,
-	fetch as fetch_results, hold, look, manifest,
+	fetch as fetch_results,
+	fetch::{fetched_before, take_back},
+	hold, look, manifest,
 	money::show,
 	prepare as prepare_content, quote, read_program,
-	record::{Fetched, Open, Record, Submission, Tasks},
+	record::{Fetched, Open, Record, RecordError, Submission, Tasks},
 	release, resume, submission, submit as submit_task, summarize, survey,
 	survey::Survey,
 	watch as watch_task,
@@ -61,6 +63,55 @@ impl Desk<'_> {
 	fn sender(&self) -> Sender {
 		Sender::new(self.chain.clone(), self.account.clone())
 	}
+}
+
+/// What is said of a task's merge step.
+#[derive(Clone, Copy)]
+struct Merging<'a> {
+	/// What the command line says.
+	args: &'a MergeArgs,
+	/// Whether its price was agreed to with that of the task, which is true of the first step alone.
+	agreed: bool,
+	/// Sign without asking.
+	yes: bool,
+}
+
+impl Merging<'_> {
+	/// What the merge step is to be: what the task asks for in `merge`, or what the last step was, but for
+	/// what is said now.
+	fn wish(&self, mut merge: Wish, last: Option<&Record>) -> Result<Wish> {
+		if let Some(last) = last.and_then(|step| step.wish.as_ref()) {
+			merge.arguments = last.arguments.clone();
+			merge.terms.limits = last.terms.limits;
+		}
+		self.args.change(&mut merge).map_err(CommandError::Usage)?;
+		Ok(merge)
+	}
+}
+
+/// The last merge step of a task, if this machine still knows it: one that is not known to be submitted may
+/// have been forgotten.
+fn last_step(tasks: &Tasks, task: &Record) -> Result<Option<Open>> {
+	match task.merge.as_deref().map(|name| tasks.open(name)) {
+		None | Some(Err(RecordError::Unknown { .. })) => Ok(None),
+		Some(step) => Ok(Some(step?)),
+	}
+}
+
+/// Whether a merge step is what `merge` asks for.
+fn is_as_asked(step: &Record, merge: &Wish) -> bool {
+	let told = |wish: &Wish| wish.arguments == merge.arguments;
+	let allowed = |wish: &Wish| wish.terms.limits == merge.terms.limits;
+	step.wish.as_ref().is_some_and(|wish| told(wish) && allowed(wish))
+}
+
+/// Whether another merge step has to follow one that has ended. A step is not paid for twice to fail
+/// twice: only one that nobody was paid for is submitted again as it was, and not before its owner has
+/// read that it failed.
+fn is_to_be_repeated(step: &Record, merge: &Wish, known: bool) -> bool {
+	let failed = step.fetched.as_ref().is_some_and(Fetched::lacks);
+	let unpaid = step.settlement.as_ref().is_some_and(|end| end.sums.paid == 0);
+	failed && (!is_as_asked(step, merge) || (unpaid && known))
 }
 
 /// What a wish comes to: looked at, and priced.
@@ -112,7 +163,7 @@ impl Plan {
 			|| render::quote_object(&self.quote, merge, bytes),
 		);
 		if !output.is_json() {
-			self.quote.warnings().iter().for_each(|warning| output.warn(warning));
+			self.quote.warnings_with(merge).iter().for_each(|warning| output.warn(warning));
 		}
 	}
 
@@ -161,7 +212,8 @@ async fn run_task(args: &RunArgs, output: &Output) -> Result<Exit> {
 	output.resume_with("the same command");
 	let store = open_store(&args.store, &folders).await?;
 	let desk = Desk { chain, account, store, tasks, output };
-	let exit = desk.run(&wish, survey.as_ref(), &out, args.detach).await;
+	let merging = Merging { args: &args.wish.merge, agreed: true, yes: args.yes };
+	let exit = desk.run(&wish, survey.as_ref(), &out, args.detach, merging).await;
 	desk.store.shutdown().await?;
 	exit
 }
@@ -199,6 +251,7 @@ impl Desk<'_> {
 		survey: Option<&Survey>,
 		out: &Path,
 		detach: bool,
+		merging: Merging<'_>,
 	) -> Result<Exit> {
 		let mut open = begin(&self.tasks, &self.chain, &self.account.id(), wish, Some(out))?;
 		open.update(|record| record.out = Some(out.into()))?;
@@ -212,7 +265,7 @@ impl Desk<'_> {
 			self.output.note(&format!("Fetch the solution later by `dgcs task fetch {task}`"));
 			return Ok(Exit::Done);
 		}
-		self.finish(open, out).await
+		self.finish(open, out, merging).await
 	}
 
 	async fn prepare(&self, survey: &Survey, open: &mut Open) -> Result<()> {
@@ -245,8 +298,14 @@ impl Desk<'_> {
 
 	/// Fetches the results of a task that has ended.
 	async fn fetch(&self, open: &mut Open, ledger: &Ledger, out: &Path) -> Result<Fetched> {
-		let label = open.record.label();
-		self.output.resume_with(format!("dgcs task fetch {label} --out {}", out.display()));
+		self.output.resume_with(render::fetch_line(&open.record, out));
+		if let Some(fetched) = fetched_before(&open.record, out)? {
+			// What is on the disk does not depend on anybody who would still have the content.
+			if let Err(error) = let_go(&self.store, &self.tasks, &open.record).await {
+				log::debug!(target: "owner", "While letting go of {}: {error}", open.record.name);
+			}
+			return Ok(fetched);
+		}
 		self.connect_store().await;
 		let content = manifest(&self.store, &open.record).await?;
 		let secret = self.account.owner_secret();
@@ -258,10 +317,9 @@ impl Desk<'_> {
 	}
 
 	/// From a task that is submitted to its solution in `out`.
-	async fn finish(&self, mut open: Open, out: &Path) -> Result<Exit> {
+	async fn finish(&self, mut open: Open, out: &Path, merging: Merging<'_>) -> Result<Exit> {
 		let ledger = self.watch(&mut open).await?;
-		let merges = open.record.wish.as_ref().is_some_and(|wish| wish.join == JoinBy::Merge);
-		if !merges {
+		if !open.record.merges() {
 			let fetched = self.fetch(&mut open, &ledger, out).await?;
 			return Ok(solved(&open.record, &ledger, &fetched, self.output));
 		}
@@ -272,34 +330,143 @@ impl Desk<'_> {
 			self.output.warn("results are missing, so that they are not merged");
 			return Ok(exit);
 		}
-		Box::pin(self.merge(open, &between, out)).await
+		self.merge(open, &fetched.folder.join(SOLUTION), out, merging).await
 	}
 
-	/// The merge step: a task of its own, whose input is the results of this one.
-	async fn merge(&self, mut open: Open, between: &Path, out: &Path) -> Result<Exit> {
-		let Some(wish) = open.record.wish.clone() else { return Ok(Exit::Failed) };
-		let label = open.record.label();
-		self.output.resume_with(format!("dgcs task fetch {label} --out {}", out.display()));
-		let merge = wish.merge(between.join(SOLUTION));
-		let mut step = match &open.record.merge {
-			Some(name) => self.tasks.open(name)?,
-			None => {
-				let step = begin(&self.tasks, &self.chain, &self.account.id(), &merge, None)?;
-				open.update(|record| record.merge = Some(step.record.name.clone()))?;
-				step
-			},
-		};
-		if step.record.task().is_none() {
-			let plan = Plan::of(merge, &self.chain, &self.account).await?;
-			plan.check(&self.account)?;
-			self.prepare(&plan.survey, &mut step).await?;
-			step.update(|record| record.out = Some(out.into()))?;
-			self.submit(&mut step).await?;
-		}
-		self.hold(&mut step).await?;
+	/// The merge step: a task of its own, whose input is the file `results`. One that has ended without a
+	/// result is followed by another one where that makes sense.
+	async fn merge(
+		&self,
+		open: Open,
+		results: &Path,
+		out: &Path,
+		merging: Merging<'_>,
+	) -> Result<Exit> {
+		let task = open.record.clone();
+		// Others may look at the task while the step is computed.
 		drop(open);
-		self.finish(step, out).await
+		let Some(wish) = &task.wish else { return Ok(Exit::Failed) };
+		self.output.resume_with(render::fetch_line(&task, out));
+		let last = last_step(&self.tasks, &task)?;
+		let merge = wish.merge(results.into());
+		let merge = merging.wish(merge, last.as_ref().map(|step| &step.record))?;
+		// A step of which nothing is known any more may have been paid.
+		let mut first = task.merge.is_none();
+		let mut failed = None;
+		match last {
+			None => {},
+			Some(step) if step.record.submission == Submission::None => {
+				first = true;
+				if !is_as_asked(&step.record, &merge) {
+					let_go(&self.store, &self.tasks, &step.record).await?;
+					step.remove()?;
+				}
+			},
+			Some(mut step) => {
+				let known = step.record.fetched.as_ref().is_some_and(Fetched::lacks);
+				if !known && !is_as_asked(&step.record, &merge) {
+					self.output.note(
+						"The merge step was submitted before: what is said of it now is for another one, \
+						 if it ends without a result",
+					);
+				}
+				let (ledger, fetched) = self.complete(&mut step, &task, out).await?;
+				if !is_to_be_repeated(&step.record, &merge, known) {
+					let step = &step.record;
+					return Ok(self.merged(&task, step, &ledger, &fetched, results, out));
+				}
+				failed = Some(fetched);
+			},
+		}
+		let merging = Merging { agreed: merging.agreed && first, ..merging };
+		let mut step = self.begin_step(&task, &merge, failed.as_ref(), out, merging).await?;
+		let (ledger, fetched) = self.complete(&mut step, &task, out).await?;
+		Ok(self.merged(&task, &step.record, &ledger, &fetched, results, out))
 	}
+
+	/// Submits a step that merges the results of `task`, once its price is agreed to. `failed` is what came
+	/// of the last one.
+	async fn begin_step(
+		&self,
+		task: &Record,
+		merge: &Wish,
+		failed: Option<&Fetched>,
+		out: &Path,
+		merging: Merging<'_>,
+	) -> Result<Open> {
+		let mut open = self.tasks.open(&task.name)?;
+		if open.record.merge != task.merge {
+			// Another dgcs has begun one in the meantime, which must not be paid twice.
+			let name = task.name.clone();
+			return Err(RecordError::Busy { name }.into());
+		}
+		let plan = Plan::of(merge.clone(), &self.chain, &self.account).await?;
+		if !merging.agreed {
+			plan.show(self.output);
+		}
+		plan.check(&self.account)?;
+		if !merging.agreed {
+			let question = format!("Hold {} for the merge step?", show(plan.total()));
+			confirm(&question, merging.yes, self.output).await?;
+		}
+		if let Some(failed) = failed.filter(|failed| failed.folder == out) {
+			take_back(failed)?;
+		}
+		free(out)?;
+		let mut step = begin(&self.tasks, &self.chain, &self.account.id(), merge, None)?;
+		let name = step.record.name.clone();
+		open.update(|record| record.merge = Some(name))?;
+		self.prepare(&plan.survey, &mut step).await?;
+		step.update(|record| record.out = Some(out.into()))?;
+		self.submit(&mut step).await?;
+		Ok(step)
+	}
+
+	/// Follows a merge step that is submitted, or was about to be, to its end, and fetches what came of it.
+	async fn complete(
+		&self,
+		step: &mut Open,
+		task: &Record,
+		out: &Path,
+	) -> Result<(Ledger, Fetched)> {
+		self.submit(step).await?;
+		self.output.resume_with(render::fetch_line(task, out));
+		self.hold(step).await?;
+		let ledger = self.watch(step).await?;
+		let fetched = match step.record.fetched.clone().filter(Fetched::lacks) {
+			// It is no solution, wherever that is wanted now.
+			Some(failed) => failed,
+			None => self.fetch(step, &ledger, out).await?,
+		};
+		Ok((ledger, fetched))
+	}
+
+	/// Says what came of a merge step.
+	fn merged(
+		&self,
+		task: &Record,
+		step: &Record,
+		ledger: &Ledger,
+		fetched: &Fetched,
+		results: &Path,
+		out: &Path,
+	) -> Exit {
+		let exit = solved(step, ledger, fetched, self.output);
+		if fetched.lacks() {
+			self.output.warn(&render::unmerged(task, step, results, out));
+		}
+		exit
+	}
+}
+
+/// Lets go of the content of a task, where the store has it: it is another one now, or was emptied.
+async fn let_go(store: &Store, tasks: &Tasks, record: &Record) -> Result<()> {
+	let Some(content) = &record.content else { return Ok(()) };
+	if store.has(&content.spec.manifest).await? {
+		let content = manifest(store, record).await?;
+		release(store, tasks, record, &content).await?;
+	}
+	Ok(())
 }
 
 async fn follow(chain: &Chain, open: &mut Open, output: &Output) -> Result<Ledger> {
@@ -606,19 +773,22 @@ async fn fetch_at(desk: &Desk<'_>, args: &FetchArgs) -> Result<Exit> {
 	if let Stage::Live(view) = look(&desk.chain, task, &open, &mut ledger).await? {
 		return Err(Error::NotEnded { task, open: view.open_subtasks }.into());
 	}
-	let wish = open.record.wish.as_ref();
-	let step = open.record.merge.is_none() && wish.is_some_and(|wish| wish.join == JoinBy::Merge);
-	if step {
-		confirm("Hold the price of the merge step?", args.yes, desk.output).await?;
+	if !open.record.merges() && !args.merge.is_empty() {
+		return Err(CommandError::Usage(format!(
+			"this machine knows of no merge step that task {task} would have: leave --merge-arg, --merge-time, \
+			 --merge-memory and --merge-fuel away"
+		)));
 	}
-	desk.finish(open, &out).await
+	let merging = Merging { args: &args.merge, agreed: false, yes: args.yes };
+	desk.finish(open, &out, merging).await
 }
 
 async fn cancel(args: &CancelArgs, output: &Output) -> Result<Exit> {
 	let folders = Folders::of(&args.common)?;
 	if number(&args.task).is_none() {
 		let tasks = folders.tasks();
-		if tasks.get(&args.task)?.submission == Submission::None {
+		// One that was sent and not found goes on with `submit`, unless its owner gives that up.
+		if !matches!(tasks.get(&args.task)?.submission, Submission::Done { .. }) {
 			let open = tasks.open(&args.task)?;
 			return forget(open, args, &folders, output).await;
 		}
@@ -650,23 +820,26 @@ async fn cancel(args: &CancelArgs, output: &Output) -> Result<Exit> {
 	Ok(Exit::Done)
 }
 
-/// Lets go of a task for which nothing was ever paid: an input that has changed since leaves one behind.
+/// Lets go of a task that is not known to be submitted: an input that has changed since leaves one behind.
 async fn forget(open: Open, args: &CancelArgs, folders: &Folders, output: &Output) -> Result<Exit> {
 	let name = open.record.name.clone();
-	let question = format!("Forget the task {name}, which was never submitted, and its content?");
+	let sent = matches!(open.record.submission, Submission::Sent { .. });
+	let known = if sent { "may have been submitted and paid for" } else { "was never submitted" };
+	let question = format!("Forget the task {name}, which {known}, and its content?");
 	confirm(&question, args.yes, output).await?;
-	if let Some(content) = &open.record.content {
+	if open.record.content.is_some() {
 		let store = open_store(&args.store, folders).await?;
-		// Where the store is another one now, or was removed, there is nothing to let go of.
-		if store.has(&content.spec.manifest).await? {
-			let content = manifest(&store, &open.record).await?;
-			release(&store, &folders.tasks(), &open.record, &content).await?;
-		}
+		let_go(&store, &folders.tasks(), &open.record).await?;
 		store.shutdown().await?;
 	}
 	open.remove()?;
 	output.result(
-		|| format!("The task {name} is forgotten. It was never submitted, and cost nothing"),
+		|| match sent {
+			true => format!("The task {name} is forgotten here"),
+			false => {
+				format!("The task {name} is forgotten. It was never submitted, and cost nothing")
+			},
+		},
 		|| json!({"event": "forgotten", "name": name}),
 	);
 	Ok(Exit::Done)
@@ -674,7 +847,116 @@ async fn forget(open: Open, args: &CancelArgs, folders: &Folders, output: &Outpu
 
 #[cfg(test)]
 mod tests {
+	use dgcs_client::{AccountId, Balance};
+	use dgcs_content::TaskNonce;
+	use dgcs_primitives::{Settlement, SubtaskLimits, Sums, TaskEnd};
+	use sp_core::H256;
+
 	use super::*;
+	use crate::wish::{Split, Terms};
+
+	fn wish() -> Wish {
+		Wish {
+			program: "p.wasm".into(),
+			input: None,
+			split: Split::Index(3),
+			join: JoinBy::Merge,
+			arguments: vec![],
+			environment: vec![],
+			merge_arguments: vec!["merge".into()],
+			terms: Terms::usual(),
+		}
+	}
+
+	fn record(byte: u8, wish: Wish) -> Record {
+		let owner = AccountId::new([2; 32]);
+		let mut record = Record::new(H256::zero(), owner, TaskNonce([byte; 32]));
+		record.wish = Some(wish);
+		record
+	}
+
+	/// A merge step that has ended, without a result if there are reasons for that.
+	fn ended(merge: Wish, reasons: &[&str], paid: Balance) -> Record {
+		let mut step = record(8, merge);
+		step.fetched = Some(Fetched {
+			folder: "out".into(),
+			next: 1,
+			bytes: 0,
+			gaps: reasons.iter().map(|reason| (0, reason.to_string())).collect(),
+			done: true,
+		});
+		step.settlement = Some(Settlement {
+			owner: step.owner.clone(),
+			when: 9,
+			end: TaskEnd::Completed,
+			chain: Default::default(),
+			sums: Sums { paid, masternodes: 0, refunded: 0 },
+		});
+		step
+	}
+
+	#[test]
+	fn no_merge_step_is_paid_for_twice_to_fail_twice() {
+		let merge = wish().merge("results".into());
+		let mut more = merge.clone();
+		more.terms.limits.memory_mib *= 2;
+		let mut other = merge.clone();
+		other.arguments = vec!["join".into()];
+		for reason in ["out of memory", "out of fuel", "timed out", "trap", "exit code 1"] {
+			let step = ended(merge.clone(), &[reason], 3);
+			for known in [false, true] {
+				assert!(!is_to_be_repeated(&step, &merge, known), "{reason}: it would do so again");
+				assert!(is_to_be_repeated(&step, &more, known), "{reason}: it has more memory");
+				assert!(is_to_be_repeated(&step, &other, known), "{reason}: it is told otherwise");
+			}
+		}
+		let step = ended(merge.clone(), &["no verdict"], 0);
+		assert!(is_to_be_repeated(&step, &merge, true), "nobody was paid, and its owner knows");
+		assert!(!is_to_be_repeated(&step, &merge, false), "its owner does not know yet");
+		assert!(is_to_be_repeated(&step, &more, false));
+		let step = ended(merge.clone(), &[], 3);
+		assert!(!is_to_be_repeated(&step, &more, true), "it has a result");
+		let step = record(8, merge);
+		assert!(!is_to_be_repeated(&step, &more, true), "it has not ended");
+	}
+
+	#[test]
+	fn a_merge_step_is_as_the_last_one_but_for_what_is_said() {
+		let limits = SubtaskLimits { memory_mib: 512, ..Terms::usual().limits };
+		let mut task = wish();
+		task.terms.merge_limits = Some(limits);
+		let next = |args: &MergeArgs, last: Option<&Record>| {
+			let merging = Merging { args, agreed: false, yes: false };
+			merging.wish(task.merge("results".into()), last).expect("what is said makes sense")
+		};
+		let nothing = MergeArgs::default();
+		let first = next(&nothing, None);
+		assert_eq!(first, task.merge("results".into()));
+		assert_eq!(first.terms.limits, limits);
+		let said = MergeArgs { merge_memory: Some(1024), ..MergeArgs::default() };
+		let second = next(&said, Some(&record(8, first)));
+		assert_eq!(second.terms.limits.memory_mib, 1024);
+		let said = MergeArgs { merge_arguments: vec!["join".into()], ..MergeArgs::default() };
+		let third = next(&said, Some(&record(8, second)));
+		assert_eq!(third.terms.limits.memory_mib, 1024);
+		assert_eq!(third.arguments, ["join"]);
+		assert_eq!(next(&nothing, Some(&record(8, third.clone()))), third);
+	}
+
+	#[test]
+	fn a_merge_step_that_was_forgotten_is_none() {
+		let folder = tempfile::tempdir().expect("a folder");
+		let tasks = Tasks::new(folder.path());
+		let mut task = record(7, wish());
+		assert!(last_step(&tasks, &task).expect("none").is_none());
+		let step = tasks.create(record(8, wish().merge("results".into()))).expect("there is room");
+		task.merge = Some(step.record.name.clone());
+		assert!(last_step(&tasks, &task).is_err(), "another process works on it");
+		drop(step);
+		let step = last_step(&tasks, &task).expect("readable").expect("it is there");
+		step.remove().expect("it is there");
+		assert!(last_step(&tasks, &task).expect("none").is_none());
+	}
 
 	#[test]
 	fn tasks_are_named_by_number_or_name() {

@@ -173,15 +173,24 @@ export class Network {
 	 * @param {string[]} flags that say whose keys it has
 	 * @param {{ port: number, rpcPort: number }} [ports] free ones by default
 	 */
-	async add(name, flags, ports) {
+	add(name, flags, ports) {
+		return this.#add(name, ['masternode', '--store-listen', '/ip4/127.0.0.1/tcp/0', ...flags], ports);
+	}
+
+	/**
+	 * Adds a full node, which only follows the chain, not yet started.
+	 * @param {string} name
+	 * @param {string[]} [flags]
+	 */
+	addFull(name, flags = []) {
+		return this.#add(name, ['node', ...flags]);
+	}
+
+	async #add(name, [command, ...flags], ports) {
 		const { port, rpcPort } = ports ?? { port: await freePort(), rpcPort: await freePort() };
 		const node = new Node({
 			name,
-			args: [
-				'masternode', '--chain', this.spec,
-				'--store-listen', '/ip4/127.0.0.1/tcp/0',
-				...flags,
-			],
+			args: [command, '--chain', this.spec, ...flags],
 			port,
 			rpcPort,
 			folder: path.join(this.folder, name),

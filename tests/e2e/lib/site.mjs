@@ -16,7 +16,7 @@ const SLOT_MIB = 704;
 const ROOT = new URL('../../../', import.meta.url).pathname;
 
 /** Well-known accounts, so that they have money for their bond. */
-const WORKERS = ['//Ferdie', '//Alice//stash', '//Bob//stash', '//Charlie//stash'];
+const WORKERS = ['//Ferdie', ...['Alice', 'Bob', 'Charlie', 'Dave'].map((name) => `//${name}//stash`)];
 
 export class Site {
 	/**

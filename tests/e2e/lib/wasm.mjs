@@ -21,17 +21,26 @@ const drop = 0x1a;
 
 const WASI = 'wasi_snapshot_preview1';
 
+/** The types of imports: they take so many numbers. That of `_start` is 0. */
+const FOUR = 1;
+const TWO = 2;
+
 /**
- * A module whose function `_start` is `body`. Its imports take four numbers and return one.
+ * A module whose function `_start` is `body`. Its imports take four numbers unless it is said that they
+ * take two, and return one.
  * @param {any} body
- * @param {{ imports?: [string, string][], pages?: number, data?: number[] }} [options]
+ * @param {{ imports?: [string, string, number?][], pages?: number, data?: number[] }} [options]
  */
 function program(body, { imports = [], pages = 1, data = [] } = {}) {
-	const functions = imports.map(([module, function_]) => [name(module), name(function_), 0x00, 0x01]);
+	const functions = imports.map(([module, function_, type = FOUR]) => [name(module), name(function_), 0x00, type]);
 	const code = bytes(0x00, body, 0x0b);
 	return Buffer.from(bytes(
 		[0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
-		section(1, list([[0x60, 0x00, 0x00], [0x60, 0x04, 0x7f, 0x7f, 0x7f, 0x7f, 0x01, 0x7f]])),
+		section(1, list([
+			[0x60, 0x00, 0x00],
+			[0x60, 0x04, 0x7f, 0x7f, 0x7f, 0x7f, 0x01, 0x7f],
+			[0x60, 0x02, 0x7f, 0x7f, 0x01, 0x7f],
+		])),
 		section(2, list(functions)),
 		section(3, list([[0x00]])),
 		section(5, list([[0x00, leb(pages)]])),
@@ -62,9 +71,8 @@ export const floods = () => program(forever(call(0, 1, 0, 1, 8), drop), {
 /** Needs something that no sandbox has. */
 export const calls = (module, function_) => program([], { imports: [[module, function_]] });
 
-/** Writes what it reads. */
-export const echoes = () => program([
-	// Until nothing comes: read up to 64 KiB, and write as much as came.
+/** Until nothing comes: reads up to 64 KiB, and writes as much as came. */
+const ECHO = [
 	0x02, 0x40,
 	forever(
 		i32(4), i32(0x10000), 0x36, 0x02, 0x00,
@@ -74,4 +82,16 @@ export const echoes = () => program([
 		call(1, 1, 0, 1, 12), drop,
 	),
 	0x0b,
-], { imports: [[WASI, 'fd_read'], [WASI, 'fd_write']], pages: 2, data: BUFFER });
+];
+const ECHOING = [[WASI, 'fd_read'], [WASI, 'fd_write']];
+
+/** Writes what it reads. */
+export const echoes = () => program(ECHO, { imports: ECHOING, pages: 2, data: BUFFER });
+
+/** Writes what it reads; with an argument it asks for 64 MiB before that. */
+export const hoards = () => program([
+	call(2, 16, 20), drop,
+	i32(16), 0x28, 0x02, 0x00, i32(1), 0x4b,
+	0x04, 0x40, i32(1024), 0x40, 0x00, drop, 0x0b,
+	ECHO,
+], { imports: [...ECHOING, [WASI, 'args_sizes_get', TWO]], pages: 2, data: BUFFER });

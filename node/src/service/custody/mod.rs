@@ -16,13 +16,15 @@ use dgcs_content::EncryptionSecret;
 use dgcs_custody::{
 	peers::WebSockets,
 	rpc::{CustodyApiServer, CustodyRpc},
-	AccountId, Chain, Custody, Limits, Parts, Secrets,
+	AccountId, Chain, Custody, Identity, Limits, Parts, Secrets,
 };
 use dgcs_store::{Config, Embedded, Kubo, Multiaddr};
 use futures::StreamExt;
 use jsonrpsee::RpcModule;
 use sc_client_api::BlockchainEvents;
-use sc_service::{config::KeystoreConfig, error::Error, Configuration, TaskManager};
+use sc_service::{
+	config::KeystoreConfig, error::Error, Configuration, SpawnTaskHandle, TaskManager,
+};
 use sp_io::hashing::blake2_256;
 use tokio::sync::watch;
 
@@ -32,6 +34,8 @@ use crate::service::FullClient;
 const LOG_TARGET: &str = "custody";
 /// The folder of the store and of the ledger, in the chain's own.
 const FOLDER: &str = "custody";
+/// The file in it that remembers which masternode this node is.
+const IDENTITY: &str = "masternode";
 /// How often the masternodes' stores are looked for.
 const LOOK_AROUND: Duration = Duration::from_secs(60);
 
@@ -82,6 +86,7 @@ pub struct Prepared {
 	blocking: Arc<BlockingStore>,
 	secrets: Secrets,
 	ledger: PathBuf,
+	identity: PathBuf,
 	limits: Limits,
 	runtime: tokio::runtime::Handle,
 	/// Set once the chain knows this masternode.
@@ -102,6 +107,7 @@ impl Prepared {
 			store,
 			secrets: secrets(config).map_err(|error| other(error.into()))?,
 			ledger: folder.join("ledger"),
+			identity: folder.join(IDENTITY),
 			limits: Limits { budget: options.bytes(), ..Limits::default() },
 			runtime,
 			custody: Arc::default(),
@@ -116,15 +122,10 @@ impl Prepared {
 	/// Follows the chain from now on.
 	pub fn spawn(self, client: Arc<FullClient>, tasks: &TaskManager) {
 		let spawner = tasks.spawn_handle();
-		spawner.spawn(
-			"custody-peers",
-			"custody",
-			look_around(client.clone(), self.store.clone(), self.custody.clone()),
-		);
-		spawner.spawn("custody", "custody", self.run(client));
+		spawner.spawn("custody", "custody", self.run(client, spawner.clone()));
 	}
 
-	async fn run(self, client: Arc<FullClient>) {
+	async fn run(self, client: Arc<FullClient>, spawner: SpawnTaskHandle) {
 		if self.secrets.keys().next().is_none() {
 			log::warn!(
 				target: LOG_TARGET,
@@ -133,19 +134,30 @@ impl Prepared {
 		}
 		let chain = Arc::new(NodeChain::new(client.clone()));
 		let mut finalised = client.finality_notification_stream();
-		let account = loop {
-			// Registered later than started, perhaps.
-			match account(&chain, &self.secrets) {
-				Some(account) => break account,
-				None => match finalised.next().await {
-					Some(_) => {},
-					None => return,
+		let mut told = String::new();
+		let identity = loop {
+			match Identity::find(&*chain, &self.secrets, &self.identity) {
+				Ok(Some(identity)) => break identity,
+				// Registered later than started, perhaps.
+				Ok(None) => {},
+				Err(error) => {
+					// Once, and not with every block.
+					let error = error.to_string();
+					if told != error {
+						log::warn!(target: LOG_TARGET, "{error}");
+						told = error;
+					}
 				},
 			}
+			if finalised.next().await.is_none() {
+				return;
+			}
 		};
-		log::info!(target: LOG_TARGET, "🔐 Custody for masternode {account}");
+		let left = if identity.left { ", which has left" } else { "" };
+		log::info!(target: LOG_TARGET, "🔐 Custody for masternode {}{left}", identity.account);
+		let (account, file) = (identity.account.clone(), self.identity);
 		let parts = Parts {
-			account,
+			account: account.clone(),
 			chain,
 			store: self.blocking,
 			peers: Arc::new(WebSockets::new(self.runtime.clone())),
@@ -154,14 +166,25 @@ impl Prepared {
 			limits: self.limits,
 		};
 		// It asks the store, and so waits.
-		let opened = self.runtime.spawn_blocking(move || Custody::open(parts)).await;
-		let custody = match opened {
+		let opening = self.runtime.spawn_blocking(move || {
+			// Before anything is kept: once it has left, the chain does not know it any more.
+			if !identity.left {
+				if let Err(error) = identity.remember(&file) {
+					log::error!(target: LOG_TARGET, "{error}");
+				}
+			}
+			Custody::open(parts)
+		});
+		let custody = match opening.await {
 			Ok(Ok(custody)) => Arc::new(custody),
 			Ok(Err(error)) => return log::error!(target: LOG_TARGET, "{error}"),
 			// The node is ending.
 			Err(_) => return,
 		};
 		let _ = self.custody.set(custody.clone());
+		// At once: heirs fetch shares over these connections, also from one that has just started.
+		let peers = look_around(client, self.store, account);
+		spawner.spawn("custody-peers", "custody", peers);
 		let (sender, receiver) = watch::channel(0);
 		let follow = async move {
 			while let Some(block) = finalised.next().await {
@@ -170,13 +193,6 @@ impl Prepared {
 		};
 		futures::join!(follow, dgcs_custody::run(custody, receiver));
 	}
-}
-
-/// The masternode whose registered key is one of ours.
-fn account(chain: &NodeChain, secrets: &Secrets) -> Option<AccountId> {
-	let at = chain.finalised().ok()?;
-	let masternodes = chain.masternodes(at.hash).ok()?;
-	masternodes.into_iter().find(|each| secrets.of(&each.key).is_some()).map(|each| each.account)
 }
 
 /// The secrets in the node's keystore folder, and the well-known one of a well-known account.
@@ -193,18 +209,12 @@ fn secrets(config: &Configuration) -> Result<Secrets, dgcs_custody::SecretsError
 }
 
 /// Connects this store to those of the other masternodes, which owners and workers connect to.
-async fn look_around(
-	client: Arc<FullClient>,
-	store: dgcs_store::Store,
-	custody: Arc<OnceLock<Arc<Custody>>>,
-) {
+async fn look_around(client: Arc<FullClient>, store: dgcs_store::Store, own: AccountId) {
 	let chain = NodeChain::new(client);
 	loop {
-		if let (Some(own), Ok(at)) = (custody.get(), chain.finalised()) {
+		if let Ok(at) = chain.finalised() {
 			let masternodes = chain.masternodes(at.hash).unwrap_or_default();
-			for each in
-				masternodes.iter().filter(|each| each.active && each.account != *own.account())
-			{
+			for each in masternodes.iter().filter(|each| each.active && each.account != own) {
 				let Ok(masternode) = Masternode::at(&each.address, Patience::default()) else {
 					continue;
 				};
