@@ -141,8 +141,9 @@ fn peak_mib() -> Option<u64> {
 	Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? / 1024)
 }
 
-/// Seconds of `ipfs add` into a new repository, with names as ours.
-fn ipfs_add(ipfs: &Path, repository: &Path, file: &Path) -> Result<f64, Failure> {
+/// Seconds of `ipfs add` into a new repository, with names as ours; and of the same with nothing kept, so
+/// that names alone count.
+fn ipfs_add(ipfs: &Path, repository: &Path, file: &Path) -> Result<[f64; 2], Failure> {
 	let run = |arguments: &[&str]| -> Result<f64, Failure> {
 		let mut command = Command::new(ipfs);
 		command.env("IPFS_PATH", repository).env("IPFS_TELEMETRY", "off").args(arguments);
@@ -155,9 +156,11 @@ fn ipfs_add(ipfs: &Path, repository: &Path, file: &Path) -> Result<f64, Failure>
 	run(&["init"])?;
 	run(&["config", "--json", "AutoConf.Enabled", "false"])?;
 	let path = file.to_str().ok_or("the folder's name is no text")?;
-	let seconds = run(&["add", "--offline", "--cid-version=1", "--raw-leaves", "--quieter", path])?;
+	let add = ["add", "--offline", "--cid-version=1", "--raw-leaves", "--quieter"];
+	let kept = run(&[&add[..], &[path]].concat())?;
+	let named = run(&[&add[..], &["--only-hash", path]].concat())?;
 	fs::remove_dir_all(repository)?;
-	Ok(seconds)
+	Ok([kept, named])
 }
 
 // The owner ------------------------------------------------------------------------------------
@@ -321,7 +324,9 @@ async fn main() -> Result<(), Failure> {
 			add("disk", timed(|| write_file(&copy, mib))?.0);
 			fs::remove_file(copy)?;
 			if let Some(kubo) = &kubo {
-				add("kubo", ipfs_add(kubo, &base.join("kubo"), &file)?);
+				let [kept, named] = ipfs_add(kubo, &base.join("kubo"), &file)?;
+				add("kubo", kept);
+				add("kuboName", named);
 			}
 			add(
 				"seal",
@@ -373,6 +378,8 @@ async fn main() -> Result<(), Failure> {
 	report.insert("fetchOfLimit".into(), times.speed("fetch", "open"));
 	report.insert("fetchOfDisk".into(), times.speed("fetch", "disk"));
 	if kubo.is_some() {
+		report.insert("nameOfKubo".into(), times.speed("name", "kubo"));
+		report.insert("nameOfKuboName".into(), times.speed("name", "kuboName"));
 		report.insert("putOfKubo".into(), times.speed("put", "kubo"));
 	}
 	report.insert("putPeakMib".into(), json!(memory[0]));
