@@ -26,7 +26,8 @@ describe('forgetful nodes', { concurrency: true }, () => {
 		({ api, log } = site);
 		node = await site.network.addFull('forgetful', ['--state-pruning', String(STATES)]);
 		await node.start(site.network.peers(node));
-		await site.hire(3, { slots: 2 });
+		// The workers have a full node of their own as well.
+		await site.hire(3, { slots: 2, chain: node.url });
 	});
 
 	after(() => site?.stop());

@@ -1,5 +1,6 @@
 // Kubo daemons as stores: of the owner, and of half of the workers. The others and the masternodes
-// have the one inside. Each daemon is a process of its own, and they meet as strangers do.
+// have the one inside. Each daemon is a process of its own, and they meet as strangers do. The owner's answers
+// slowly.
 
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -7,7 +8,7 @@ import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 
 import { SOON } from './lib/chain.mjs';
-import { Kubo } from './lib/kubo.mjs';
+import { Kubo, slowed } from './lib/kubo.mjs';
 import { realText, Site } from './lib/site.mjs';
 
 /** Kubo's binary, by scripts/build-kubo.sh. */
@@ -19,6 +20,8 @@ describe('kubo', { skip }, () => {
 	let site;
 	/** @type {Kubo[]} of the owner, and of two workers */
 	let kubos = [];
+	/** The way to the owner's. */
+	let slow;
 
 	before(async () => {
 		site = await Site.start('kubo');
@@ -26,10 +29,12 @@ describe('kubo', { skip }, () => {
 			return Kubo.start(DGCS_KUBO, site.path(`kubo-${name}`), path.join(site.network.logs, `kubo-${name}.log`));
 		};
 		kubos = await Promise.all(['owner', 'worker-1', 'worker-2'].map(daemon));
+		slow = await slowed(kubos[0].url, 100);
 		await site.hire(4, { slots: 2, kubos: kubos.slice(1) });
 	});
 
 	after(async () => {
+		slow?.close();
 		await Promise.all(kubos.map((kubo) => kubo.stop()));
 		await site?.stop();
 	});
@@ -38,7 +43,7 @@ describe('kubo', { skip }, () => {
 		const [text, out] = [site.path('text'), site.path('words')];
 		writeFileSync(text, realText(64 << 20));
 		const [owner, ...theirs] = kubos;
-		const store = ['--kubo', owner.url];
+		const store = ['--kubo', slow.url];
 		const run = await site.owner('eve', [
 			'task', 'run', site.program('wordcount.wasm'), '--input', text, '--split', 'lines:100000',
 			'--memory', '512', '--range', '4', '--out', out, '--account', '//Eve', '--yes', '--detach',

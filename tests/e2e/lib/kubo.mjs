@@ -2,6 +2,7 @@
 
 import { execFileSync, spawn } from 'node:child_process';
 import { createWriteStream, readFileSync } from 'node:fs';
+import { createServer, request } from 'node:http';
 import { createInterface } from 'node:readline';
 
 import { deadline, MINUTE } from './time.mjs';
@@ -18,6 +19,33 @@ const SETTINGS = {
 	'Routing.DelegatedRouters': [],
 	'Routing.Type': 'dht',
 };
+
+/**
+ * The URL of a server that passes all requests on, and each only after a while: a daemon at the other end of
+ * a long line.
+ * @param {string} url of a daemon's RPC
+ * @param {number} milliseconds
+ * @returns {Promise<{ url: string, close: () => void }>}
+ */
+export async function slowed(url, milliseconds) {
+	const server = createServer((from, to) => {
+		setTimeout(() => {
+			const { method, headers } = from;
+			const onward = request(new URL(from.url, url), { method, headers }, (answer) => {
+				to.writeHead(answer.statusCode, answer.headers);
+				answer.pipe(to);
+			});
+			onward.once('error', () => to.destroy());
+			from.pipe(onward);
+		}, milliseconds);
+	});
+	await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+	const close = () => {
+		server.close();
+		server.closeAllConnections();
+	};
+	return { url: `http://127.0.0.1:${server.address().port}`, close };
+}
 
 export class Kubo {
 	/**

@@ -56,16 +56,16 @@ export class Site {
 	/**
 	 * Starts workers, and returns once all are registered.
 	 * @param {number} count
-	 * @param {{ slots?: number, kubos?: import('./kubo.mjs').Kubo[] }} [options] how many slots each
-	 * has, and the stores of the first so many
+	 * @param {{ slots?: number, kubos?: import('./kubo.mjs').Kubo[], chain?: string }} [options] how many
+	 * slots each has, the stores of the first so many, and the one node that all ask in place of any
 	 */
-	async hire(count, { slots = 1, kubos = [] } = {}) {
+	async hire(count, { slots = 1, kubos = [], chain } = {}) {
 		const config = this.path('worker.toml');
 		// As many as there are cores, and not more.
 		const lent = `cores = "100%"\nmemory = ${slots * SLOT_MIB}`;
 		writeFileSync(config, `nice = 5\nslot_memory_mib = ${SLOT_MIB}\n[idle]\n${lent}\n`);
 		this.workers = WORKERS.slice(0, count).map((uri, i) => {
-			return new RealWorker(this.network, `worker-${i + 1}`, uri, config, kubos[i]);
+			return new RealWorker(this.network, `worker-${i + 1}`, uri, config, kubos[i], chain);
 		});
 		this.workers.forEach((worker) => worker.start());
 		await until(this.api, 'the workers are registered', async () => {
