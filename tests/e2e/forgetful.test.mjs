@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 
 import { account, rpc, until } from './lib/chain.mjs';
 import { Command } from './lib/owner.mjs';
@@ -77,12 +78,16 @@ describe('forgetful nodes', { concurrency: true }, () => {
 			'--yes', '--detach',
 		];
 		const from = { chain: node.url, data: site.path('cut'), account: '//Dave' };
+		const owner = account('//Dave').address;
+		const next = () => rpc(node.api, 'system_accountNextIndex', owner);
+		const first = await next();
 		const cut = new Command(task, from);
 		assert.ok(await cut.says('sent'), `${cut}`);
+		// It says so before it does. From then on the node has the transaction, and no block perhaps.
+		while (cut.child.exitCode === null && (await next()) === first) await setTimeout(20);
 		cut.child.kill('SIGKILL');
 		await cut.closed;
 		cpSync(site.path('cut'), site.path('copy'), { recursive: true });
-		const owner = account('//Dave').address;
 		const submitted = await log.wait('tasks.Submitted', { owner });
 		await forgotten(submitted.block);
 		const again = await new Command(task, from).end();
