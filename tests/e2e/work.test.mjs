@@ -38,7 +38,7 @@ describe('work', { concurrency: true }, () => {
 		await site.hire(5, { slots: 2 });
 		// One goes as soon as it has its folders, and comes back as a cheat.
 		const cheat = site.workers.at(-1);
-		await until(api, 'it is at work', () => cheat.said.some(({ event }) => event === 'status'));
+		await cheat.says('status');
 		await cheat.kill();
 		kept = keepTask();
 		kept.catch(() => {}); // Whoever waits for it sees why.

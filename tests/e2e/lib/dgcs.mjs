@@ -6,7 +6,8 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 
 import { binary } from './network.mjs';
-import { deadline, MINUTE } from './time.mjs';
+import { firstNote } from './notes.mjs';
+import { MINUTE } from './time.mjs';
 
 /** All running processes of this one, so that none outlives it. */
 const running = new Set();
@@ -58,19 +59,14 @@ export class RealWorker {
 	 * @param {(note: any) => boolean} [check]
 	 */
 	says(event, check = () => true) {
-		let listen;
-		const wanted = (note) => note.event === event && check(note);
-		const heard = new Promise((resolve) => {
-			listen = (note) => wanted(note) && resolve(note);
-			this.listeners.add(listen);
-			const before = this.said.find(wanted);
-			if (before) resolve(before);
-		});
 		const ended = this.ended.then(() => {
 			throw new Error(`${this.name} has ended; its log is ${this.log}`);
 		});
-		return deadline(Promise.race([heard, ended]), 5 * MINUTE, () => `${event} from ${this.name}`)
-			.finally(() => this.listeners.delete(listen));
+		return firstNote(this, event, check, ended, 5 * MINUTE);
+	}
+
+	toString() {
+		return this.name;
 	}
 
 	/** Ends it at once, as a crash does. */

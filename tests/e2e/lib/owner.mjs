@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 
 import { binary } from './network.mjs';
+import { firstNote } from './notes.mjs';
 import { deadline, MINUTE } from './time.mjs';
 
 /** All running commands of this process, so that none outlives it. */
@@ -50,17 +51,10 @@ export class Command {
 	 * @param {(note: any) => boolean} [check]
 	 */
 	says(event, check = () => true) {
-		let listen;
+		// Its last words may come with its end.
 		const wanted = (note) => note.event === event && check(note);
-		const heard = new Promise((resolve) => {
-			listen = (note) => wanted(note) && resolve(note);
-			this.listeners.add(listen);
-			const before = this.said.find(wanted);
-			if (before) resolve(before);
-		});
 		const ended = this.closed.then(() => this.said.find(wanted) ?? null);
-		return deadline(Promise.race([heard, ended]), SOON, () => `${event} from ${this}`)
-			.finally(() => this.listeners.delete(listen));
+		return firstNote(this, event, check, ended, SOON);
 	}
 
 	/** As Ctrl-C. */
