@@ -53,6 +53,9 @@ const MESSAGES: usize = 16;
 /// How often deadlines are looked at.
 const TICK: Duration = Duration::from_millis(200);
 
+/// When they were not looked at for so long, this machine was too busy to, or asleep.
+const AWAY: Duration = Duration::from_secs(1);
+
 /// The first and the longest pause before a lasting connection that was lost is tried again.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
@@ -176,6 +179,7 @@ impl UserProtocol for Exchange {
 			dialling: HashMap::new(),
 			lookups_open: HashMap::new(),
 			lasting: HashMap::new(),
+			ticked: Instant::now(),
 			tasks: JoinSet::new(),
 		};
 		let mut tick = interval(TICK);
@@ -254,6 +258,8 @@ struct State {
 	/// Of each lookup, who is being dialled for it.
 	lookups_open: HashMap<ContentId, HashSet<PeerId>>,
 	lasting: HashMap<PeerId, Lasting>,
+	/// When deadlines were looked at last.
+	ticked: Instant,
 	/// The tasks of the streams. They end with the exchange.
 	tasks: JoinSet<()>,
 }
@@ -325,6 +331,9 @@ impl State {
 				Err(_) => (2 * lasting.pause).min(RETRY.1),
 			};
 			lasting.next = Instant::now() + lasting.pause;
+		}
+		if result.is_err() {
+			self.wants.unreachable(peer);
 		}
 		for sender in self.dialling.remove(peer).into_iter().flat_map(|dial| dial.senders) {
 			let _ = sender.send(result.clone());
@@ -509,6 +518,7 @@ impl State {
 			let old = old.into_iter().filter(|address| !addresses.contains(address));
 			lasting.addresses.extend(old);
 			lasting.addresses.truncate(ADDRESSES);
+			self.wants.lasts(peer);
 		} else {
 			log::warn!("{MOST_LASTING} connections are to last already; that to {peer} is not tried again when it is lost");
 		}
@@ -576,6 +586,12 @@ impl State {
 		for (peer, addresses) in again {
 			self.dial(peer, addresses, None);
 		}
+		// Messages wait while the disk is behind.
+		let passed = now.saturating_duration_since(self.ticked);
+		if passed > AWAY || self.storing.len() >= STORING {
+			self.wants.deaf(passed);
+		}
+		self.ticked = now;
 		let actions = self.wants.tick(now);
 		self.perform(actions);
 	}

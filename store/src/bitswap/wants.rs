@@ -3,10 +3,11 @@
 //! A block is asked of a peer that has delivered others or says that it has it; if there is none, all
 //! peers are asked whether they have it; if none has, the network is asked who does. A peer is given as
 //! many blocks to send as it has shown to deal with. One that stops sending, or sends what nobody
-//! asked for, is dropped, and what it was to send is asked of another.
+//! asked for, is dropped, and what it was to send is asked of another. A block is missing when nobody has
+//! it, and nobody is on the way back who had others.
 
 use std::{
-	collections::{BTreeMap, HashMap, VecDeque},
+	collections::{BTreeMap, HashMap, HashSet, VecDeque},
 	hash::Hash,
 	time::{Duration, Instant},
 };
@@ -30,9 +31,16 @@ const MOST_MISSES: u32 = 3;
 /// How many searches are looked at at once.
 const AT_ONCE: usize = 256;
 
-/// How many blocks that it was not asked for a peer may send: some protocols' implementations send one
-/// twice now and then.
-const TOLERATED: u32 = 4;
+/// How many blocks that it was not asked for a peer may send at first, and one more for so many that it
+/// was asked for: some of the protocol's implementations send one twice now and then.
+const TOLERATED: u64 = 4;
+const TOLERATED_OF: u64 = 16;
+
+/// How much longer the only peer that has sent blocks may be silent: there is nobody to ask instead.
+const ALONE: u32 = 4;
+
+/// How many times in a row a peer that is awaited can't be connected to before it is not any more.
+const PATIENCE: u32 = 3;
 
 /// How long a late block is no offence, in multiples of the time in which a peer must go on.
 const GRACE: u32 = 8;
@@ -142,7 +150,7 @@ struct Peer {
 	delivered: u64,
 	/// How many blocks in a row it was asked for and did not have.
 	misses: u32,
-	unasked: u32,
+	unasked: u64,
 	/// When it last sent something, or began to owe something.
 	heard: Instant,
 }
@@ -188,6 +196,11 @@ pub(crate) struct Wants<P> {
 	/// Those of the searches that nobody is to send, in the order of their wish.
 	open: VecDeque<ContentId>,
 	banned: HashMap<P, Instant>,
+	/// Those that are connected to again whenever their connection is lost.
+	lasting: HashSet<P>,
+	/// Those of them that sent blocks, are gone, and may be back any moment, each with how many times it
+	/// could not be connected to.
+	awaited: HashMap<P, u32>,
 }
 
 impl<P: Copy + Ord + Hash> Wants<P> {
@@ -198,6 +211,22 @@ impl<P: Copy + Ord + Hash> Wants<P> {
 			searches: HashMap::new(),
 			open: VecDeque::new(),
 			banned: HashMap::new(),
+			lasting: HashSet::new(),
+			awaited: HashMap::new(),
+		}
+	}
+
+	/// The peer is connected to again whenever its connection is lost.
+	pub fn lasts(&mut self, peer: P) {
+		self.lasting.insert(peer);
+	}
+
+	/// The peer can't be connected to now. It is not waited for after some tries.
+	pub fn unreachable(&mut self, peer: &P) {
+		let Some(tries) = self.awaited.get_mut(peer) else { return };
+		*tries += 1;
+		if *tries >= PATIENCE {
+			self.awaited.remove(peer);
 		}
 	}
 
@@ -206,6 +235,7 @@ impl<P: Copy + Ord + Hash> Wants<P> {
 		if self.is_banned(&peer, now) {
 			return false;
 		}
+		self.awaited.remove(&peer);
 		self.peers.entry(peer).or_insert_with(|| Peer {
 			asked: HashMap::new(),
 			owes: 0,
@@ -221,6 +251,9 @@ impl<P: Copy + Ord + Hash> Wants<P> {
 	/// A peer is gone, or does not speak this protocol.
 	pub fn disconnected(&mut self, peer: &P, now: Instant) {
 		let Some(gone) = self.peers.remove(peer) else { return };
+		if gone.delivered > 0 && self.lasting.contains(peer) && !self.is_banned(peer, now) {
+			self.awaited.insert(*peer, 0);
+		}
 		for (id, (asked, _)) in gone.asked {
 			if asked == Asked::Block {
 				self.reopen(id, now);
@@ -233,13 +266,17 @@ impl<P: Copy + Ord + Hash> Wants<P> {
 		self.banned.get(peer).is_some_and(|until| *until > now)
 	}
 
-	/// Drops a peer for what it did, and refuses it for a while.
+	/// Drops a peer for what it did, and refuses it for a while; but not one that sent blocks and fell
+	/// silent: its machine may have been asleep, or its line bad, and it may be the only one who has them.
 	pub fn offend(&mut self, peer: P, offence: Offence, now: Instant) -> Action<P> {
-		// One that changes its name for each offence must not fill up the memory.
-		if self.banned.len() >= 4096 {
-			self.banned.clear();
+		let delivered = self.peers.get(&peer).map_or(0, |known| known.delivered);
+		if offence != Offence::Stalled || delivered == 0 {
+			// One that changes its name for each offence must not fill up the memory.
+			if self.banned.len() >= 4096 {
+				self.banned.clear();
+			}
+			self.banned.insert(peer, now + self.limits.ban);
 		}
-		self.banned.insert(peer, now + self.limits.ban);
 		self.disconnected(&peer, now);
 		Action::Drop(peer, offence)
 	}
@@ -266,7 +303,7 @@ impl<P: Copy + Ord + Hash> Wants<P> {
 		let Some(known) = self.peers.get_mut(&peer) else { return (Arrival::Unasked, Vec::new()) };
 		let Some((asked, since)) = known.asked.remove(id) else {
 			known.unasked += 1;
-			let too_many = known.unasked > TOLERATED;
+			let too_many = known.unasked > TOLERATED + known.delivered / TOLERATED_OF;
 			let drop = too_many.then(|| self.offend(peer, Offence::Unasked, now));
 			return (Arrival::Unasked, drop.into_iter().collect());
 		};
@@ -381,6 +418,9 @@ impl<P: Copy + Ord + Hash> Wants<P> {
 						self.open.push_back(id);
 					} else if search.lookup == Lookup::Running {
 						self.open.push_back(id);
+					} else if !self.awaited.is_empty() {
+						search.since.get_or_insert(now);
+						self.open.push_back(id);
 					} else {
 						self.searches.remove(&id);
 						actions.push(Action::Fail(id, Failed::Missing));
@@ -437,28 +477,45 @@ impl<P: Copy + Ord + Hash> Wants<P> {
 		actions
 	}
 
+	/// Nobody listened for so long: that no peer was heard is not their fault.
+	pub fn deaf(&mut self, time: Duration) {
+		for known in self.peers.values_mut() {
+			known.heard += time;
+			known.asked.values_mut().for_each(|(_, since)| *since += time);
+		}
+	}
+
 	/// What is to be done because nothing happened. To be called now and then, before
 	/// [`Wants::act`].
 	pub fn tick(&mut self, now: Instant) -> Vec<Action<P>> {
 		let Limits { stall, deadline, .. } = self.limits;
 		let mut actions = Vec::new();
+		let good = self.peers.values().filter(|known| known.delivered > 0).count();
+		let patience = |known: &Peer| match known.delivered > 0 && good == 1 {
+			true => ALONE * stall,
+			false => stall,
+		};
 		let stalled: Vec<P> = self
 			.peers
 			.iter()
-			.filter(|(_, known)| known.owes > 0 && now >= known.heard + stall)
+			.filter(|(_, known)| known.owes > 0 && now >= known.heard + patience(known))
 			.map(|(peer, _)| *peer)
 			.collect();
 		for peer in stalled {
 			actions.push(self.offend(peer, Offence::Stalled, now));
 		}
 		let mut reopened = Vec::new();
-		for known in self.peers.values_mut() {
-			known.asked.retain(|_, (asked, since)| {
-				*asked != Asked::Cancelled || now < *since + deadline + GRACE * stall
+		for (peer, known) in &mut self.peers {
+			// An answer may be lost with a connection that was made anew: who should have it is asked again.
+			let good = known.delivered > 0 || self.lasting.contains(peer);
+			known.asked.retain(|_, (asked, since)| match asked {
+				Asked::Cancelled => now < *since + deadline + GRACE * stall,
+				Asked::Have => !good || now < *since + stall,
+				_ => true,
 			});
 			for (id, (asked, since)) in &mut known.asked {
 				match asked {
-					// Silence says no.
+					// The silence of a stranger says no.
 					Asked::Have if now >= *since + stall => *asked = Asked::Hasnt,
 					// It sends others, but not this one.
 					Asked::Block if now >= *since + GRACE * stall => {

@@ -6,10 +6,6 @@ use std::{
 };
 
 use dgcs_content::content_id::display;
-use tokio::{
-	io::{AsyncReadExt, AsyncWriteExt},
-	net::TcpListener,
-};
 
 use super::*;
 use crate::Kubo;

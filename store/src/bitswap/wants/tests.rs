@@ -215,6 +215,76 @@ fn who_stalls_is_dropped_and_another_is_asked() {
 }
 
 #[test]
+fn the_only_one_who_had_blocks_is_waited_for_when_it_stalls() {
+	let mut table = Table::proven(&[1], 1);
+	table.wants.lasts(1);
+	table.wants.want(id(7), false);
+	assert_eq!(table.act(0), [Action::Send(1, vec![ask(7, Want::Block)])]);
+	assert_eq!(table.act(39), [], "there is nobody else");
+	assert_eq!(table.act(40), [Action::Drop(1, Offence::Stalled), Action::Lookup(id(7))]);
+	table.wants.looked_up(&id(7));
+	assert_eq!(table.act(41), [], "it may come back");
+	assert!(table.wants.connected(1, table.at(42)), "it is not banned");
+	assert_eq!(table.act(42), [Action::Send(1, vec![ask(7, Want::Have)])]);
+	table.presence(1, 7, true);
+	assert_eq!(table.act(42), [Action::Send(1, vec![ask(7, Want::Block)])]);
+	assert_eq!(table.block(1, 7, 43).0, Arrival::Wanted);
+}
+
+#[test]
+fn one_of_several_who_had_blocks_is_not_waited_for() {
+	let mut table = Table::proven(&[1, 2], 1);
+	table.wants.want(id(7), false);
+	table.act(0);
+	table.presence(1, 7, false);
+	table.act(0);
+	table.presence(2, 7, true);
+	table.act(0);
+	assert_eq!(table.block(2, 7, 0).0, Arrival::Wanted);
+	table.wants.want(id(8), false);
+	assert_eq!(table.act(0), [Action::Send(1, vec![ask(8, Want::Block)])]);
+	let next = Action::Send(2, vec![ask(8, Want::Block)]);
+	assert_eq!(table.act(10), [Action::Drop(1, Offence::Stalled), next]);
+}
+
+#[test]
+fn who_had_blocks_and_can_not_be_reached_again_is_not_waited_for() {
+	let gone = |lasting: bool| {
+		let mut table = Table::proven(&[1], 1);
+		if lasting {
+			table.wants.lasts(1);
+		}
+		table.wants.disconnected(&1, table.start);
+		table.wants.want(id(7), false);
+		assert_eq!(table.act(0), [Action::Lookup(id(7))]);
+		table.wants.looked_up(&id(7));
+		table
+	};
+	let missing = [Action::Fail(id(7), Failed::Missing)];
+	assert_eq!(gone(false).act(1), missing, "nobody connects to it again");
+	let mut table = gone(true);
+	for _ in 0..PATIENCE {
+		assert_eq!(table.act(1), [], "it may come back");
+		table.wants.unreachable(&1);
+	}
+	assert_eq!(table.act(2), missing);
+	// Should nobody say so, its time is over at last.
+	let mut table = gone(true);
+	assert_eq!(table.act(59), []);
+	assert_eq!(table.act(60), [Action::Fail(id(7), Failed::TimedOut)]);
+}
+
+#[test]
+fn silence_while_nobody_listened_is_no_offence() {
+	let mut table = Table::proven(&[1], 1);
+	table.wants.want(id(7), false);
+	table.act(0);
+	table.wants.deaf(Duration::from_secs(8));
+	assert_eq!(table.act(47), []);
+	assert_eq!(table.act(48)[0], Action::Drop(1, Offence::Stalled));
+}
+
+#[test]
 fn who_vanishes_is_replaced() {
 	let mut table = Table::new(&[1, 2]);
 	table.wants.want(id(7), false);
@@ -231,7 +301,7 @@ fn who_sends_what_nobody_asked_for_is_dropped() {
 	let mut table = Table::proven(&[1, 2], 1);
 	table.wants.want(id(7), false);
 	table.act(0);
-	for number in 100..100 + TOLERATED {
+	for number in 100..100 + TOLERATED as u32 {
 		assert_eq!(table.block(1, number, 0), (Arrival::Unasked, vec![]));
 	}
 	let dropped = Action::Drop(1, Offence::Unasked);
@@ -239,6 +309,19 @@ fn who_sends_what_nobody_asked_for_is_dropped() {
 	assert_eq!(table.act(0), [Action::Send(2, vec![ask(7, Want::Have)])]);
 	// Strangers are not listened to.
 	assert_eq!(table.block(9, 7, 0), (Arrival::Unasked, vec![]));
+}
+
+#[test]
+fn who_sends_much_may_send_some_of_it_twice() {
+	let mut table = Table::proven(&[1], 1);
+	for number in 0..10 * TOLERATED_OF as u32 {
+		table.wants.want(id(number), false);
+		table.act(0);
+		assert_eq!(table.block(1, number, 0).0, Arrival::Wanted);
+		if number % TOLERATED_OF as u32 == 0 {
+			assert_eq!(table.block(1, number, 0), (Arrival::Unasked, vec![]));
+		}
+	}
 }
 
 #[test]
@@ -259,6 +342,19 @@ fn silence_says_no_and_time_is_over_at_last() {
 	assert_eq!(table.act(10), [Action::Lookup(id(7))]);
 	let actions = table.act(60);
 	assert_eq!(actions[0], Action::Fail(id(7), Failed::TimedOut));
+}
+
+#[test]
+fn who_is_connected_to_for_good_is_asked_again_when_it_does_not_answer() {
+	let mut table = Table::new(&[1]);
+	table.wants.lasts(1);
+	table.wants.want(id(7), false);
+	let probe = [Action::Send(1, vec![ask(7, Want::Have)])];
+	for seconds in [0, 10, 20, 30, 40, 50] {
+		assert_eq!(table.act(seconds), probe);
+		assert_eq!(table.act(seconds + 9), []);
+	}
+	assert_eq!(table.act(60), [Action::Fail(id(7), Failed::TimedOut)]);
 }
 
 #[test]
@@ -300,6 +396,9 @@ enum Event {
 	Block(u32, u32),
 	Presence(u32, u32, bool),
 	LookedUp(u32),
+	Lasts(u32),
+	Unreachable(u32),
+	Deaf(u64),
 	Pass(u64),
 }
 
@@ -309,6 +408,9 @@ fn event() -> impl Strategy<Value = Event> {
 		3 => number.clone().prop_map(Event::Want),
 		2 => peer.clone().prop_map(Event::Connect),
 		1 => peer.clone().prop_map(Event::Disconnect),
+		1 => peer.clone().prop_map(Event::Lasts),
+		1 => peer.clone().prop_map(Event::Unreachable),
+		1 => (0..20u64).prop_map(Event::Deaf),
 		3 => (peer.clone(), number.clone()).prop_map(|(peer, number)| Event::Block(peer, number)),
 		4 => (peer, number.clone(), any::<bool>())
 			.prop_map(|(peer, number, has)| Event::Presence(peer, number, has)),
@@ -338,6 +440,9 @@ proptest! {
 				Event::Block(peer, number) => drop(table.wants.block(peer, &id(number), at)),
 				Event::Presence(peer, number, has) => table.wants.presence(peer, &id(number), has, at),
 				Event::LookedUp(number) => table.wants.looked_up(&id(number)),
+				Event::Lasts(peer) => table.wants.lasts(peer),
+				Event::Unreachable(peer) => table.wants.unreachable(&peer),
+				Event::Deaf(seconds) => table.wants.deaf(Duration::from_secs(seconds)),
 				Event::Pass(seconds) => now += seconds,
 			}
 			table.act(now);
@@ -355,7 +460,7 @@ proptest! {
 				prop_assert!(peer.owes <= LIMITS.window);
 			}
 		}
-		for _ in 0..20 {
+		for _ in 0..60 {
 			now += 60;
 			table.act(now);
 		}
