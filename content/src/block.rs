@@ -66,41 +66,6 @@ pub(crate) fn store(sink: &dyn BlockSink, id: &ContentId, bytes: &[u8]) -> Resul
 	sink.put(id, bytes).map_err(|source| Error::Store { id: *id, source })
 }
 
-/// The same blocks in several stores (§4.3, step 6: redundant mirrors). A block is put when
-/// `needed` of them have it.
-#[derive(Debug)]
-pub struct Mirrors<S> {
-	stores: Vec<S>,
-	needed: usize,
-}
-
-impl<S: BlockSink> Mirrors<S> {
-	/// Mirrors on `stores`, of which `needed` must take every block (at least one, at most all).
-	pub fn new(stores: Vec<S>, needed: usize) -> Self {
-		let needed = needed.clamp(1, stores.len().max(1));
-		Mirrors { stores, needed }
-	}
-}
-
-impl<S: BlockSink> BlockSink for Mirrors<S> {
-	fn put(&self, id: &ContentId, bytes: &[u8]) -> io::Result<()> {
-		let results = self.stores.iter().map(|store| store.put(id, bytes));
-		let (done, failed): (Vec<_>, Vec<_>) = results.partition(|result| result.is_ok());
-		if done.len() >= self.needed {
-			return Ok(());
-		}
-		let reasons: Vec<String> =
-			failed.into_iter().filter_map(|result| Some(result.err()?.to_string())).collect();
-		Err(io::Error::other(format!(
-			"{} of {} mirrors took the block, {} must: {}",
-			done.len(),
-			self.stores.len(),
-			self.needed,
-			reasons.join("; ")
-		)))
-	}
-}
-
 /// Blocks as files of a folder, named by their CIDs. A file appears under its name when it is
 /// whole, so that an interrupted write leaves no half block behind.
 #[derive(Debug)]
@@ -175,23 +140,5 @@ mod tests {
 		std::fs::write(blocks.path_of(&id), vec![0; 10 * MAX_BLOCK]).expect("can be written");
 		let Err(Error::TooLarge { found, limit, .. }) = fetch(&blocks, &id) else { panic!() };
 		assert_eq!((found, limit), (MAX_BLOCK as u64 + 1, MAX_BLOCK as u64));
-	}
-
-	#[test]
-	fn mirrors_need_as_many_as_asked() {
-		struct Full;
-		impl BlockSink for Full {
-			fn put(&self, _: &ContentId, _: &[u8]) -> io::Result<()> {
-				Err(io::Error::other("disk full"))
-			}
-		}
-		let folder = tempfile::tempdir().expect("a temporary folder");
-		let good = Directory::open(folder.path()).expect("exists");
-		let id = raw(b"block");
-		let stores: Vec<&dyn BlockSink> = vec![&Full, &good];
-		Mirrors::new(stores.clone(), 1).put(&id, b"block").expect("one is enough");
-		assert_eq!(fetch(&good, &id).expect("mirrored"), b"block");
-		let error = Mirrors::new(stores, 2).put(&id, b"block").expect_err("one is full");
-		assert_eq!(error.to_string(), "1 of 2 mirrors took the block, 2 must: disk full");
 	}
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod archive;
+pub mod audit;
 pub mod block;
 pub mod content_id;
 mod cut;
@@ -22,7 +23,7 @@ mod task;
 mod testing;
 mod tree;
 
-pub use block::{fetch, BlockSink, BlockSource, Directory, Mirrors, BLOCK_SIZE, MAX_BLOCK};
+pub use block::{fetch, BlockSink, BlockSource, Directory, BLOCK_SIZE, MAX_BLOCK};
 pub use cut::Cut;
 pub use error::{CutError, Error, ManifestError, Result};
 pub use input::{read_all, read_shared, EachPart, RangeInput};

@@ -2,21 +2,11 @@
 //! nodes are joined as `01 ++ left ++ right`, and the last node of an odd row moves up as it is.
 //! Nobody can pass a node off as a leaf.
 //!
-//! A shard's tree has its 1 KiB pieces as leaves (§4.3.1: what an audit asks for is small); a
-//! task's tree has the roots of its shards as leaves.
+//! A task's tree has the roots of its shards as leaves, a masternode's the shares that it holds. The tree
+//! within a shard is another ([`audit`](crate::audit)).
 
 use binary_merkle_tree::{merkle_root_raw, verify_proof, Leaf};
-use blake2b_simd::{
-	many::{hash_many, HashManyJob},
-	Params,
-};
 use sp_core::{Blake2Hasher, Hasher, H256};
-
-/// Bytes in one leaf of a shard's tree.
-pub const LEAF_SIZE: usize = 1024;
-
-/// How many leaves are hashed side by side: twice what AVX2 takes, so that no lane waits.
-const LANES: usize = 8;
 
 /// How two nodes are joined. The library hands over `left ++ right`.
 #[derive(Debug)]
@@ -33,32 +23,12 @@ impl Hasher for JoinNodes {
 }
 
 fn prefixed(prefix: u8, data: &[u8]) -> H256 {
-	let mut state = Params::new().hash_length(32).to_state();
-	state.update(&[prefix]).update(data);
-	H256::from_slice(state.finalize().as_bytes())
+	Blake2Hasher::hash(&[&[prefix][..], data].concat())
 }
 
 /// The hash of one leaf.
 pub fn leaf_hash(data: &[u8]) -> H256 {
 	prefixed(0, data)
-}
-
-/// Appends the hashes of all leaves of `data`, whose length is a multiple of [`LEAF_SIZE`].
-pub(crate) fn hash_leaves(data: &[u8], hashes: &mut Vec<H256>) {
-	let mut params = Params::new();
-	params.hash_length(32);
-	let mut scratch = [[0u8; 1 + LEAF_SIZE]; LANES];
-	for group in data.chunks(LANES * LEAF_SIZE) {
-		let leaves = group.chunks_exact(LEAF_SIZE);
-		let count = leaves.len();
-		for (slot, leaf) in scratch.iter_mut().zip(leaves) {
-			slot[1..].copy_from_slice(leaf);
-		}
-		let mut jobs: [HashManyJob<'_>; LANES] =
-			std::array::from_fn(|lane| HashManyJob::new(&params, &scratch[lane]));
-		hash_many(jobs[..count].iter_mut());
-		hashes.extend(jobs[..count].iter().map(|job| H256::from_slice(job.to_hash().as_bytes())));
-	}
 }
 
 /// The root over leaves with these hashes. All zeros if there is none.
@@ -161,17 +131,13 @@ mod tests {
 	use super::*;
 	use proptest::prelude::*;
 
-	fn blake2_256(data: &[u8]) -> [u8; 32] {
-		<Blake2Hasher as Hasher>::hash(data).0
-	}
-
 	fn leaves(count: u32) -> Vec<H256> {
 		(0..count).map(|number| leaf_hash(&number.to_le_bytes())).collect()
 	}
 
 	/// The tree as RFC 6962, section 2.1, defines it.
 	fn rfc_root(data: &[[u8; 4]]) -> H256 {
-		let hash = |parts: &[&[u8]]| H256(blake2_256(&parts.concat()));
+		let hash = |parts: &[&[u8]]| Blake2Hasher::hash(&parts.concat());
 		match data {
 			[] => H256::zero(),
 			[leaf] => hash(&[&[0], leaf]),
@@ -180,17 +146,6 @@ mod tests {
 				let (left, right) = data.split_at(split);
 				hash(&[&[1], rfc_root(left).as_bytes(), rfc_root(right).as_bytes()])
 			},
-		}
-	}
-
-	#[test]
-	fn leaves_are_hashed_alike_one_by_one_and_side_by_side() {
-		for count in [1, 7, 8, 9, 256] {
-			let data: Vec<u8> = (0..count * LEAF_SIZE).map(|i| (i * 7 / 3) as u8).collect();
-			let mut hashes = Vec::new();
-			hash_leaves(&data, &mut hashes);
-			let expected: Vec<H256> = data.chunks(LEAF_SIZE).map(leaf_hash).collect();
-			assert_eq!(hashes, expected);
 		}
 	}
 
@@ -223,7 +178,7 @@ mod tests {
 			prop_assert!(!verify(&root, &longer, count, index, leaf));
 			if let Some(changed) = proof.get(flip % proof.len().max(1)) {
 				let mut wrong = proof.clone();
-				wrong[flip % proof.len()] = H256(blake2_256(changed.as_bytes()));
+				wrong[flip % proof.len()] = Blake2Hasher::hash(changed.as_bytes());
 				prop_assert!(!verify(&root, &wrong, count, index, leaf));
 				prop_assert!(!verify(&root, &proof[1..], count, index, leaf));
 			}

@@ -18,13 +18,13 @@ use rayon::Scope as Pool;
 use sp_core::H256;
 
 use crate::{
+	audit::{self, ShardHasher, LEAF_SIZE},
 	block::{fetch, store, BlockSink, BlockSource, BLOCK_SIZE},
 	content_id::sha256,
 	error::{Error, Result},
 	keys::{Cipher, Place, TAG_SIZE},
 	layout::Segment,
 	manifest::{Manifest, Shard},
-	merkle::{self, hash_leaves, LEAF_SIZE},
 	pool::guarded,
 	tree::{shard_leaves, shard_root},
 };
@@ -302,7 +302,7 @@ impl Work {
 		let blocks = self.buffer.len() / BLOCK_SIZE;
 		let mut seals = self.seals.iter().peekable();
 		let mut digests = Vec::with_capacity(blocks);
-		let mut leaves = Vec::with_capacity(self.buffer.len() / LEAF_SIZE);
+		let mut tree = ShardHasher::default();
 		for (number, block) in self.buffer.chunks_exact_mut(BLOCK_SIZE).enumerate() {
 			let offset = number * BLOCK_SIZE;
 			while let Some(seal) = seals.next_if(|s| (s.start as usize) < offset + BLOCK_SIZE) {
@@ -314,13 +314,13 @@ impl Work {
 				}
 			}
 			let digest = sha256(block);
-			hash_leaves(block, &mut leaves);
+			tree.update(block);
 			store(sink, &ContentId { codec: ContentCodec::Raw, digest }, block)?;
 			digests.push(digest);
 		}
 		let (id, node) = shard_root(&digests)?;
 		store(sink, &id, &node)?;
-		Ok(Shard { digest: id.digest, root: merkle::root(leaves) })
+		Ok(Shard { digest: id.digest, root: tree.root() })
 	}
 }
 
@@ -332,8 +332,12 @@ pub fn read_shard(
 	number: u32,
 	each: &mut dyn FnMut(&[u8]) -> Result<()>,
 ) -> Result<()> {
-	let (expected, found) = shard_hashes(source, manifest, number, each)?;
-	let found = merkle::root(found);
+	let mut tree = ShardHasher::default();
+	let expected = shard_blocks(source, manifest, number, &mut |block| {
+		tree.update(block);
+		each(block)
+	})?;
+	let found = tree.root();
 	if found == expected {
 		Ok(())
 	} else {
@@ -341,8 +345,8 @@ pub fn read_shard(
 	}
 }
 
-/// The answer to an audit of shard `number`: its leaf `index`, and the proof that leads from the
-/// leaf's [`leaf_hash`](merkle::leaf_hash) to the shard's root.
+/// The answer to an audit of shard `number`: its leaf `index`, and the proof that leads from there to the
+/// shard's root ([`audit::verify`]).
 pub fn audit_shard(
 	source: &dyn BlockSource,
 	manifest: &Manifest,
@@ -351,25 +355,28 @@ pub fn audit_shard(
 ) -> Result<(Vec<u8>, Vec<H256>)> {
 	let count = manifest.shard_size / LEAF_SIZE as u32;
 	let missing = || Error::OutOfRange { what: "leaf", number: index.into(), count: count.into() };
-	let (mut at, wanted) = (0, index as usize * LEAF_SIZE);
-	let mut leaf = None;
-	let (_, hashes) = shard_hashes(source, manifest, number, &mut |block| {
-		if let Some(start) = wanted.checked_sub(at).filter(|start| *start < block.len()) {
-			leaf = Some(block[start..start + LEAF_SIZE].to_vec());
+	let mut hashes = Vec::with_capacity(count as usize);
+	let mut wanted = None;
+	shard_blocks(source, manifest, number, &mut |block| {
+		for leaf in block.chunks(LEAF_SIZE) {
+			let at = hashes.len() as u32; // At most 32 Ki.
+			if at == index {
+				wanted = Some(leaf.to_vec());
+			}
+			hashes.push(audit::leaf_hash(at, leaf));
 		}
-		at += block.len();
 		Ok(())
 	})?;
-	Ok((leaf.ok_or_else(missing)?, merkle::Tree::new(hashes).prove(index).ok_or_else(missing)?))
+	Ok((wanted.ok_or_else(missing)?, audit::prove(hashes, index).ok_or_else(missing)?))
 }
 
-/// Gets a shard, and gives the root that the manifest promises and the hashes of its leaves.
-fn shard_hashes(
+/// Gets a shard block by block, and gives the root that the manifest promises.
+fn shard_blocks(
 	source: &dyn BlockSource,
 	manifest: &Manifest,
 	number: u32,
 	each: &mut dyn FnMut(&[u8]) -> Result<()>,
-) -> Result<(H256, Vec<H256>)> {
+) -> Result<H256> {
 	let shard = manifest.shards.get(number as usize).ok_or(Error::OutOfRange {
 		what: "shard",
 		number: number.into(),
@@ -377,14 +384,12 @@ fn shard_hashes(
 	})?;
 	let ids = shard_leaves(source, &shard.id(), manifest.shard_size)?;
 	source.want(&ids);
-	let mut hashes = Vec::with_capacity(manifest.shard_size as usize / LEAF_SIZE);
 	for id in ids {
 		let block = fetch(source, &id)?;
 		if block.len() != BLOCK_SIZE {
 			return Err(Error::Tree { id, what: "a block of a shard that is not full" });
 		}
-		hash_leaves(&block, &mut hashes);
 		each(&block)?;
 	}
-	Ok((shard.root, hashes))
+	Ok(shard.root)
 }

@@ -11,7 +11,8 @@ use std::io::Write;
 
 use common::{pattern, World};
 use dgcs_content::{
-	content_id::display,
+	audit, audit_shard,
+	content_id::{self, display},
 	get_blob,
 	keys::{Cipher, HolderShares, KeyRing, Place, Share, Use},
 	merkle, seal_result, BlobWriter, Cut, EncryptionSecret, Ending, Leaves, Manifest, OwnerSecret,
@@ -62,10 +63,11 @@ fn trees(world: &World) -> Value {
 		writer.write_all(&pattern(len)).expect("there is room");
 		display(&writer.finish().expect("there is room").id)
 	};
-	let merkle_root = |leaves: usize| {
-		let data = pattern(leaves * merkle::LEAF_SIZE);
-		hex(merkle::root(data.chunks(merkle::LEAF_SIZE).map(merkle::leaf_hash)))
+	let shard_root = |leaves: usize| hex(audit::root(&pattern(leaves * audit::LEAF_SIZE)));
+	let merkle_root = |leaves: u32| {
+		hex(merkle::root((0..leaves).map(|leaf| merkle::leaf_hash(&leaf.to_le_bytes()))))
 	};
+	let shard_roots = [2, 3, 7, 256, 8192].map(|leaves| json!([leaves, shard_root(leaves)]));
 	let merkle_roots = [1, 2, 3, 7, 256].map(|leaves| json!([leaves, merkle_root(leaves)]));
 	json!({
 		"about": "bytes are those of xorshift64 (13, 7, 17) from 9e3779b97f4a7c15, little-endian",
@@ -74,7 +76,14 @@ fn trees(world: &World) -> Value {
 			"rawLeaves": name(len, Leaves::Raw),
 			"wrappedLeaves": name(len, Leaves::Wrapped),
 		})),
-		"merkleRoots": merkle_roots,
+		"shardRoots": {
+			"about": "of so many leaves of 1024 bytes",
+			"roots": shard_roots,
+		},
+		"merkleRoots": {
+			"about": "of so many leaves, each its number (u32)",
+			"roots": merkle_roots,
+		},
 	})
 }
 
@@ -86,6 +95,7 @@ fn task(world: &World) -> Value {
 	let prepared = world.prepare_plan(&input, &plan).expect("possible");
 	let manifest = prepared.manifest;
 	let private = get_blob(&world.store, &manifest.private.id, 1000).expect("just put");
+	let (leaf, proof) = audit_shard(&world.store, &manifest, 0, 1000).expect("just put");
 	let index = manifest.index.expect("cut by bytes");
 	let index = get_blob(&world.store, &index.id, index.len).expect("just put");
 	json!({
@@ -94,6 +104,11 @@ fn task(world: &World) -> Value {
 		"manifest": hex(manifest.to_bytes()),
 		"inputRoot": hex(manifest.input_root()),
 		"shard": { "cid": display(&manifest.shards[0].id()), "merkleRoot": hex(manifest.shards[0].root) },
+		"audit": {
+			"leaf": 1000,
+			"sha256": hex(content_id::raw(&leaf).digest),
+			"proof": proof.iter().map(hex).collect::<Vec<_>>(),
+		},
 		"index": hex(index),
 		"private": hex(private),
 	})

@@ -6,7 +6,7 @@ use std::fs;
 
 use common::{files, pattern, World};
 use dgcs_content::{
-	audit_shard,
+	audit, audit_shard,
 	keys::{open_release, seal_release, HolderShares, KeyRing},
 	merkle, prepare, read_all, read_shard, read_shared, restore, seal_result, BlockSink, Cut,
 	CutError, EncryptionSecret, Ending, Error, Gap, Input, Manifest, OwnerSecret, Plan, Private,
@@ -210,12 +210,13 @@ fn shards_are_full_audited_and_hide_where_they_end() {
 		let count = shard.iter().filter(|other| **other == byte).count();
 		assert!((31_000..34_600).contains(&count), "{byte}: {count}");
 	}
-	let leaves = manifest.shard_size / 1024;
+	assert_eq!(manifest.shards[0].root, audit::root(&shard));
+	let leaves = manifest.shard_size / audit::LEAF_SIZE as u32;
 	let shard_root = manifest.shards[0].root;
 	for index in [0, 1, 255, 256, leaves - 1] {
 		let (leaf, proof) = audit_shard(&world.store, manifest, 0, index).expect("stored");
 		assert_eq!(leaf, shard[index as usize * 1024..][..1024]);
-		assert!(merkle::verify(&shard_root, &proof, leaves, index, merkle::leaf_hash(&leaf)));
+		assert!(audit::verify(&shard_root, leaves, index, &leaf, &proof));
 	}
 	assert!(audit_shard(&world.store, manifest, 0, leaves).is_err());
 	assert!(read_shard(&world.store, manifest, 1, &mut |_| Ok(())).is_err());
