@@ -331,10 +331,12 @@ impl Chain {
 	pub async fn mentions(&self, block: Head, bytes: &[u8]) -> Result<bool> {
 		let method = "chain_getBlock";
 		let SignedBlock { block } = self.signed_block(block.hash).await?;
-		let found = block.extrinsics.iter().map(|transaction| {
-			Ok(unhex(method, transaction)?.windows(bytes.len()).any(|part| part == bytes))
-		});
-		Ok(found.collect::<Result<Vec<bool>>>()?.contains(&true))
+		for transaction in &block.extrinsics {
+			if unhex(method, transaction)?.windows(bytes.len()).any(|part| part == bytes) {
+				return Ok(true);
+			}
+		}
+		Ok(false)
 	}
 
 	async fn signed_block(&self, hash: H256) -> Result<SignedBlock> {

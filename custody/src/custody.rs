@@ -98,7 +98,7 @@ impl Custody {
 		let mut book = Book::new(limits.clone());
 		for (task, mut kept) in ledger.read()? {
 			kept.held.retain(|_, blob| store.has(&blob.id).unwrap_or(false));
-			book.restore(task, kept.held, kept.ended);
+			book.restore(task, kept);
 		}
 		Ok(Custody {
 			account,

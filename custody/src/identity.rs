@@ -3,8 +3,7 @@
 //! remembers it over restarts.
 
 use std::{
-	fs,
-	io::{self, Write},
+	fs, io,
 	path::{Path, PathBuf},
 };
 
@@ -17,6 +16,7 @@ use sp_core::{
 
 use crate::{
 	edges::{AccountId, Block, Chain, ChainError},
+	file::write_whole,
 	secrets::{file_name, Secrets},
 	LOG_TARGET,
 };
@@ -139,14 +139,8 @@ impl Identity {
 
 	/// Writes it to `file`, in a folder that is made if it does not exist: whole, or not at all.
 	pub fn remember(&self, file: &Path) -> Result<(), IdentityError> {
-		let failed = |source| IdentityError::Write { path: file.into(), source };
-		let folder = file.parent().unwrap_or(Path::new("."));
-		fs::create_dir_all(folder).map_err(failed)?;
-		let mut whole = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-		whole.write_all(self.to_text().as_bytes()).map_err(failed)?;
-		whole.as_file().sync_all().map_err(failed)?;
-		whole.persist(file).map_err(|error| failed(error.error))?;
-		Ok(())
+		write_whole(file, self.to_text().as_bytes())
+			.map_err(|source| IdentityError::Write { path: file.into(), source })
 	}
 
 	/// JSON, since it is the operator who has to look when something is wrong with it. An address has

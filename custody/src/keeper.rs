@@ -124,9 +124,11 @@ impl Custody {
 
 	/// Notes that a task has ended, if it was live when it was looked at last.
 	fn end(&self, task: TaskId, when: BlockNumber, kept: bool) {
-		if !self.book().is_live(task) {
+		let book = self.book();
+		if !book.is_live(task) || book.is_later(task, when) {
 			return;
 		}
+		drop(book);
 		log::debug!(target: LOG_TARGET, "Task {task} has ended; its input is dropped");
 		self.noted(self.ledger.ended(task, when, kept));
 		self.book().end(task, when, kept);
@@ -253,6 +255,9 @@ impl Custody {
 		self.store.provide(&blob.id)?;
 		// First the ledger: what it names and nobody keeps is found at the next start.
 		self.noted(self.ledger.got(task, item, blob));
+		if matches!(item, Item::Manifest | Item::Inherited(_)) {
+			self.noted(self.ledger.live(task, self.now()));
+		}
 		if keep(&mut self.book()) {
 			return Ok(true);
 		}

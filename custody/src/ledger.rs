@@ -24,6 +24,8 @@ enum Record {
 	Released(Item),
 	/// The task ended in this block; whether the chain keeps its settlement.
 	Ended(BlockNumber, bool),
+	/// The task was live in this final block.
+	Live(BlockNumber),
 }
 
 /// What a file says of its task.
@@ -33,6 +35,8 @@ pub struct Kept {
 	pub held: BTreeMap<Item, Blob>,
 	/// When the task ended, and whether its solution is kept.
 	pub ended: Option<(BlockNumber, bool)>,
+	/// A block in which it was live: in the states before it may not be known yet.
+	pub live: BlockNumber,
 }
 
 /// The folder with the files.
@@ -91,6 +95,11 @@ impl Ledger {
 		self.append(task, &[Record::Got(item, blob)])
 	}
 
+	/// Notes that a task was live in a block.
+	pub fn live(&self, task: TaskId, at: BlockNumber) -> Result<(), LedgerError> {
+		self.append(task, &[Record::Live(at)])
+	}
+
 	/// Notes that a task ended.
 	pub fn ended(&self, task: TaskId, at: BlockNumber, kept: bool) -> Result<(), LedgerError> {
 		self.append(task, &[Record::Ended(at, kept)])
@@ -139,6 +148,7 @@ fn replay(bytes: &[u8]) -> (Kept, usize) {
 				kept.held.remove(&item);
 			},
 			Record::Ended(at, solution) => kept.ended = Some((at, solution)),
+			Record::Live(at) => kept.live = at,
 		}
 	}
 	(kept, good)
@@ -163,12 +173,14 @@ mod tests {
 		ledger.got(one, Item::Manifest, blob(1)).expect("room");
 		ledger.got(one, Item::Shard(7), blob(2)).expect("room");
 		ledger.got(two, Item::Program, blob(3)).expect("room");
+		ledger.live(two, 8).expect("room");
 		ledger.ended(one, 9, true).expect("room");
 		ledger.released(one, &[Item::Shard(7)]).expect("room");
 		let mut read = Ledger::open(&ledger.0).expect("exists").read().expect("readable");
 		read.sort_by_key(|(id, _)| *id);
-		let first = Kept { held: [(Item::Manifest, blob(1))].into(), ended: Some((9, true)) };
-		let second = Kept { held: [(Item::Program, blob(3))].into(), ended: None };
+		let first =
+			Kept { held: [(Item::Manifest, blob(1))].into(), ended: Some((9, true)), live: 0 };
+		let second = Kept { held: [(Item::Program, blob(3))].into(), ended: None, live: 8 };
 		assert_eq!(read, [(one, first), (two, second)]);
 		ledger.forget(one).expect("exists");
 		ledger.forget(one).expect("twice is once");

@@ -3,6 +3,7 @@
 mod book;
 mod custody;
 mod edges;
+mod file;
 mod hand_over;
 pub mod heirs;
 mod identity;

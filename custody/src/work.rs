@@ -17,7 +17,7 @@ use std::{
 use codec::{Decode, DecodeAll, Encode};
 use dgcs_primitives::{api::MAX_BLOCKS_PER_CALL, TaskId, TaskSpec, WorkBlock};
 
-use crate::edges::Balance;
+use crate::{edges::Balance, file::write_whole};
 
 /// Bytes of an entry of the index: where a block ends.
 const ENTRY: u64 = 8;
@@ -83,7 +83,7 @@ impl WorkChains {
 
 	/// Keeps what the task is.
 	pub(crate) fn keep_spec(&self, task: TaskId, spec: &TaskSpec<Balance>) -> io::Result<()> {
-		fs::write(self.spec_file(task), spec.encode())
+		write_whole(&self.spec_file(task), &spec.encode())
 	}
 
 	/// What the task is. `None`: nothing is kept of it.
@@ -92,7 +92,7 @@ impl WorkChains {
 			Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
 			bytes => bytes?,
 		};
-		// One that a crash has cut short is of no use, and no reason to refuse anything else.
+		// One that is damaged is of no use, and no reason to refuse anything else.
 		Ok(TaskSpec::decode_all(&mut &bytes[..]).ok())
 	}
 

@@ -221,6 +221,30 @@ fn a_task_that_ends_while_the_masternode_is_off_is_dropped() {
 }
 
 #[test]
+fn a_node_that_has_lost_its_database_drops_no_task_of_blocks_to_come() {
+	let mut world = World::new(1);
+	let early = world.chain.finalised().expect("there is one").number;
+	let task = world.small_task(4, 1000);
+	catch_up(&world);
+	let all = held(&world, 0, task.id);
+	assert!(all.complete);
+	world.owner_goes_offline();
+	let state = world.chain.rewind(early);
+	world.restart(0);
+	catch_up(&world);
+	let before = held(&world, 0, task.id);
+	assert!(!before.ended && before.shards_held == all.shards_held, "{before:?}");
+	world.chain.catch_up(state);
+	catch_up(&world);
+	assert!(held(&world, 0, task.id).complete);
+	assert_eq!(world.nodes[0].shelf.fetched.load(Ordering::Relaxed), 0);
+	// What ends after that is dropped as ever.
+	world.settle(task.id, false);
+	catch_up(&world);
+	assert_eq!(world.nodes[0].custody.held(task.id), None);
+}
+
+#[test]
 fn kept_solutions_stay_until_their_room_is_needed() {
 	// Room for the content of one task at a time: 8 blobs of 4 KiB and what is essential.
 	let limits = Limits { retention: 100, budget: 48 << 10, ..Limits::default() };

@@ -76,6 +76,8 @@ pub(super) struct Entry {
 	pub(super) height: u32,
 	pub(super) queues: [Queue; 3],
 	pub(super) ended: Option<Ended>,
+	/// A block in which it was live before the start.
+	pub(super) live: BlockNumber,
 }
 
 impl Entry {

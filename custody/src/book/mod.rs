@@ -27,7 +27,10 @@ use dgcs_primitives::{api::TaskView, BlockNumber, ContentId, ResultDigest, TaskI
 use dgcs_rpc::masternode::Held;
 use sp_core::H256;
 
-use crate::edges::{AccountId, Balance};
+use crate::{
+	edges::{AccountId, Balance},
+	ledger::Kept,
+};
 use entry::{Counts, Ended, Entry};
 use item::{charge, Lane};
 use queue::Queue;
@@ -62,18 +65,14 @@ impl Book {
 		}
 	}
 
-	/// Notes what is here already of a task, before it is first seen. `ended`: the block of its
-	/// end and whether its solution is kept, if that was noted before.
-	pub fn restore(
-		&mut self,
-		task: TaskId,
-		held: BTreeMap<Item, Blob>,
-		ended: Option<(BlockNumber, bool)>,
-	) {
+	/// Notes what was kept of a task, before it is first seen.
+	pub fn restore(&mut self, task: TaskId, kept: Kept) {
+		let Kept { held, ended, live } = kept;
 		held.values().for_each(|blob| self.charge(blob));
 		let counts = Counts::of(held.iter());
 		let ended = ended.map(|(at, kept)| Ended { at, kept });
-		let entry = Entry { ended, results: counts.results, counts, held, ..Default::default() };
+		let results = counts.results;
+		let entry = Entry { ended, live, results, counts, held, ..Default::default() };
 		self.tasks.insert(task, entry);
 	}
 
@@ -190,6 +189,12 @@ impl Book {
 			.collect();
 		over.into_iter().for_each(|id| self.forget(id));
 		self.admit(now);
+	}
+
+	/// Whether the task was live in a block after this one, by what was noted before the start: a node
+	/// that has lost its database sees states again in which it is not known yet.
+	pub fn is_later(&self, id: TaskId, at: BlockNumber) -> bool {
+		self.tasks.get(&id).is_some_and(|entry| entry.live > at)
 	}
 
 	/// Whether the book knows the task, and not that it has ended.

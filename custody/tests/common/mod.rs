@@ -70,6 +70,19 @@ impl TestChain {
 		self.past.lock().expect("not poisoned").insert(state.number, Arc::new(state.clone()));
 	}
 
+	/// Finality is at block `number` again, as for a node that has lost its database. Gives what was the
+	/// state, to go on with.
+	pub fn rewind(&self, number: u32) -> State {
+		let then = self.state_at(H256::from_low_u64_be(number.into()));
+		let mut state = self.state.lock().expect("not poisoned");
+		std::mem::replace(&mut *state, State { number, ..(*then).clone() })
+	}
+
+	/// Finality is at this state.
+	pub fn catch_up(&self, state: State) {
+		*self.state.lock().expect("not poisoned") = state;
+	}
+
 	fn read<T>(&self, at: H256, read: impl FnOnce(&State) -> T) -> Result<T, ChainError> {
 		self.reads.fetch_add(1, Ordering::Relaxed);
 		if self.pruned.lock().expect("not poisoned").contains(&(at.to_low_u64_be() as u32)) {
