@@ -1,7 +1,7 @@
 //! The content of a task in its owner's store: made, kept, given out, let go.
 
 use std::{
-	fs::File,
+	fs::{self, File},
 	io::{self, Read},
 	path::Path,
 	sync::{
@@ -80,7 +80,7 @@ impl Drop for GiveUp {
 }
 
 /// An earlier run's task for the same wish, if nothing about program and input has changed: one that is
-/// not submitted for certain, or one whose solution was to go to `out` and is not there yet.
+/// not submitted for certain, or one whose solution was to go to `out`, and is there or on its way.
 pub fn resume(
 	tasks: &Tasks,
 	chain: &Chain,
@@ -95,13 +95,15 @@ pub fn resume(
 			&& record.wish.as_ref().is_some_and(|asked| asked.is_alike(wish))
 			&& (record.program, record.input) == (Some(program), input)
 	};
-	let unfinished = |record: &Record| match record.submission {
-		Submission::None | Submission::Sent { .. } => true,
-		Submission::Done { .. } => {
-			out.is_some() && record.out.as_deref() == out && !is_solved(tasks, record)
+	let is_used = |out: &Path| fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some());
+	let wanted = |record: &Record| match (&record.submission, out) {
+		(Submission::None | Submission::Sent { .. }, _) => true,
+		(Submission::Done { .. }, None) => false,
+		(Submission::Done { .. }, Some(out)) => {
+			record.out.as_deref() == Some(out) && (!is_solved(tasks, record) || is_used(out))
 		},
 	};
-	let found = tasks.list()?.0.into_iter().rfind(|record| same(record) && unfinished(record));
+	let found = tasks.list()?.0.into_iter().rfind(|record| same(record) && wanted(record));
 	Ok(found)
 }
 

@@ -63,8 +63,15 @@ pub async fn fetch(
 	};
 	let spec = content.spec;
 	let folder = std::path::absolute(out).map_err(at(out))?;
+	let keys = secret.task(&manifest.nonce);
+	let source = store.clone();
+	let (from, of) = (manifest.clone(), keys.clone());
+	let private = blocking(move || Ok(Private::get(&source, &from, &of)?)).await?;
+	let join = private.header.join;
 	let mut fetched = match open.record.fetched.take() {
-		Some(fetched) if fetched.folder == folder && is_there(&fetched) => fetched,
+		Some(fetched) if fetched.folder == folder && is_there(&fetched, spec.subtasks, join) => {
+			fetched
+		},
 		_ => {
 			claim(&folder)?;
 			let begun = Fetched { folder, next: 0, bytes: 0, gaps: Vec::new(), done: false };
@@ -77,10 +84,6 @@ pub async fn fetch(
 	};
 	let verdicts = verdicts(ledger, &spec);
 	tell.say(Progress::Fetching { subtasks: spec.subtasks, done: fetched.next });
-	let keys = secret.task(&manifest.nonce);
-	let source = store.clone();
-	let (from, of) = (manifest.clone(), keys.clone());
-	let private = blocking(move || Ok(Private::get(&source, &from, &of)?)).await?;
 	while fetched.next < spec.subtasks {
 		let first = fetched.next;
 		let last = first.saturating_add(BATCH).min(spec.subtasks);
@@ -106,12 +109,7 @@ pub async fn fetch(
 		tell.say(Progress::Fetched { done: fetched.next, bytes: fetched.bytes });
 	}
 	if !fetched.done {
-		if private.header.join == Join::Concatenate {
-			let (part, whole) = (part(&fetched.folder), fetched.folder.join(SOLUTION));
-			fs::rename(&part, &whole).map_err(at(&whole))?;
-		} else {
-			remove(&part(&fetched.folder))?;
-		}
+		finish(&fetched.folder, join)?;
 		fetched.done = true;
 	}
 	let noted = fetched.clone();
@@ -122,7 +120,7 @@ pub async fn fetch(
 /// What an earlier fetch has put into `out`, if all of it is there: then nobody has to be asked for anything.
 pub(crate) fn fetched_before(record: &Record, out: &Path) -> Result<Option<Fetched>> {
 	let folder = std::path::absolute(out).map_err(at(out))?;
-	let whole = |fetched: &&Fetched| fetched.done && fetched.folder == folder && is_there(fetched);
+	let whole = |fetched: &&Fetched| fetched.done && fetched.folder == folder && folder.is_dir();
 	Ok(record.fetched.as_ref().filter(whole).cloned())
 }
 
@@ -151,8 +149,28 @@ fn part(folder: &Path) -> PathBuf {
 }
 
 /// Whether what was fetched before is where it was put.
-fn is_there(fetched: &Fetched) -> bool {
-	fetched.folder.is_dir() && (fetched.next == 0 || fetched.done || part(&fetched.folder).exists())
+fn is_there(fetched: &Fetched, subtasks: u32, join: Join) -> bool {
+	let Fetched { folder, next, bytes, done, .. } = fetched;
+	// All of it, and the fetch was killed before it could note that.
+	let finished = || match join {
+		Join::Concatenate => {
+			fs::metadata(folder.join(SOLUTION)).is_ok_and(|file| file.len() == *bytes)
+		},
+		Join::Files => true,
+	};
+	folder.is_dir()
+		&& (*done || *next == 0 || part(folder).exists() || (*next == subtasks && finished()))
+}
+
+/// Gives a solution that is whole its name.
+fn finish(folder: &Path, join: Join) -> Result<()> {
+	let (part, whole) = (part(folder), folder.join(SOLUTION));
+	match join {
+		Join::Concatenate if part.exists() => fs::rename(&part, &whole).map_err(at(&whole)),
+		// An earlier fetch did it, and was killed before it could note that.
+		Join::Concatenate => Ok(()),
+		Join::Files => remove(&part),
+	}
 }
 
 /// Takes a folder that is empty, or makes it.
@@ -194,9 +212,10 @@ fn put(
 		return Ok(joined);
 	}
 	// The batch in a folder of its own, so that files of an interrupted one are not in the way.
-	remove(&part)?;
-	let joined = results.to_files(batch.into_iter(), private, &part)?;
-	move_all(&part, &place.folder)?;
+	let folder = part.join("batch");
+	remove(&folder)?;
+	let joined = results.to_files(batch.into_iter(), private, &folder)?;
+	move_all(&folder, &place.folder)?;
 	Ok(joined)
 }
 
@@ -290,6 +309,28 @@ mod tests {
 		assert_eq!(before(&fetched, folder.path()), None, "it is elsewhere");
 		let part = Fetched { done: false, ..fetched };
 		assert_eq!(before(&part, &out), None, "it is not whole");
+	}
+
+	#[test]
+	fn a_fetch_that_was_killed_in_its_last_step_goes_on() {
+		let folder = tempfile::tempdir().expect("a folder");
+		let out = folder.path().join("out");
+		fs::create_dir(&out).expect("can be made");
+		let whole =
+			Fetched { folder: out.clone(), next: 2, bytes: 5, gaps: Vec::new(), done: false };
+		let is_there = |next, join| is_there(&Fetched { next, ..whole.clone() }, 2, join);
+		assert!(is_there(2, Join::Files) && !is_there(1, Join::Files));
+		assert!(!is_there(2, Join::Concatenate), "there is nothing");
+		fs::write(part(&out), "whole").expect("writable");
+		assert!(is_there(1, Join::Concatenate) && is_there(2, Join::Concatenate));
+		// It was killed after the first of these, or in the second.
+		for _ in 0..2 {
+			finish(&out, Join::Concatenate).expect("it is there");
+			assert_eq!(fs::read_to_string(out.join(SOLUTION)).expect("named"), "whole");
+			assert!(is_there(2, Join::Concatenate) && !is_there(1, Join::Concatenate));
+		}
+		fs::write(out.join(SOLUTION), "somebody else's").expect("writable");
+		assert!(!is_there(2, Join::Concatenate));
 	}
 
 	#[test]

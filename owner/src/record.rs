@@ -22,10 +22,10 @@ use dgcs_content::TaskNonce;
 use dgcs_primitives::{ContentId, Settlement, TaskId, TaskSpec};
 use serde::{Deserialize, Serialize};
 use sp_core::{Blake2Hasher, Hasher, H256};
+use walkdir::WalkDir;
 
 use crate::{
 	error,
-	survey::walk,
 	wish::{JoinBy, Wish},
 };
 
@@ -119,13 +119,15 @@ impl Stamp {
 			return Ok(Stamp { len: metadata.len(), modified, entries: None });
 		}
 		let (mut len, mut modified, mut entries) = (0u64, 0u64, H256::zero());
-		walk(path, &mut |found, metadata| {
+		for entry in WalkDir::new(path).min_depth(1) {
+			let entry = entry.map_err(unlisted)?;
+			let (found, metadata) = (entry.path(), entry.metadata().map_err(unlisted)?);
 			let name = found.strip_prefix(path).unwrap_or(found).as_os_str().as_encoded_bytes();
 			// Of a folder its name alone: its time says that something was put there or removed, which is
 			// seen anyway, and what was there for a moment changes nothing.
 			let file = match metadata.is_dir() {
 				true => None,
-				false => Some((metadata.len(), changed(found, metadata)?)),
+				false => Some((metadata.len(), changed(found, &metadata)?)),
 			};
 			let (bytes, time) = file.unwrap_or_default();
 			len = len.saturating_add(bytes);
@@ -133,10 +135,15 @@ impl Stamp {
 			// In whatever order they come, so that no list of them has to be kept and sorted. No two have the
 			// same name, so that none takes another one away.
 			entries ^= Blake2Hasher::hash(&(name, file).encode());
-			Ok(())
-		})?;
+		}
 		Ok(Stamp { len, modified, entries: Some(entries) })
 	}
+}
+
+/// That a folder can't be listed, or something in it not be looked at.
+fn unlisted(error: walkdir::Error) -> error::Error {
+	let path = error.path().unwrap_or(Path::new("")).to_owned();
+	error::at(&path)(error.into())
 }
 
 /// When a file was changed last, in nanoseconds since 1970.

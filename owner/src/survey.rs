@@ -1,9 +1,8 @@
 //! What an input comes to before it is touched: how long it is, and how many subtasks it makes.
 
 use std::{
-	fs::{self, File, Metadata},
+	fs::File,
 	io::{self, Read, Write},
-	path::Path,
 };
 
 use dgcs_content::{archive, Cut, CutError, Input};
@@ -37,27 +36,6 @@ pub fn input(wish: &Wish) -> Result<Input> {
 		None => Input::Nothing,
 		Some(path) => Input::at(path)?,
 	})
-}
-
-/// What is called with everything in a folder: its path, and what it is.
-pub(crate) type EachEntry<'a> = dyn FnMut(&Path, &Metadata) -> Result<()> + 'a;
-
-/// Hands over everything below `folder` as the system lists it, so that no more is kept of it than the
-/// folders that are still to be looked into. A link is handed over as such, and not followed.
-pub(crate) fn walk(folder: &Path, each: &mut EachEntry<'_>) -> Result<()> {
-	let mut left = vec![folder.to_owned()];
-	while let Some(folder) = left.pop() {
-		for entry in fs::read_dir(&folder).map_err(at(&folder))? {
-			let entry = entry.map_err(at(&folder))?;
-			let path = entry.path();
-			let metadata = entry.metadata().map_err(at(&path))?;
-			each(&path, &metadata)?;
-			if metadata.is_dir() {
-				left.push(path);
-			}
-		}
-	}
-	Ok(())
 }
 
 /// Looks at a wish's input, without changing or keeping anything. Reads all of it where lines are to be
@@ -162,6 +140,8 @@ fn read(file: &mut dyn Read, count: &mut Count) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+	use std::path::Path;
+
 	use proptest::prelude::*;
 
 	use super::*;

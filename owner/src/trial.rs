@@ -48,21 +48,30 @@ pub struct Trial {
 	pub subtasks: u32,
 	/// The processor time of all of them, and of the merge step.
 	pub cpu_time: Duration,
-	/// The processor time of the longest one.
-	pub longest: Duration,
-	/// The most fuel that one burned.
-	pub most_fuel: u64,
+	/// The most that one of them took.
+	pub most: Most,
+	/// What the merge step took, if there was one.
+	pub merge: Option<Most>,
 	/// Bytes of the solution.
 	pub bytes: u64,
 	/// Subtasks that did not end well, and how they ended.
 	pub gaps: Vec<(u32, String)>,
 }
 
+/// The most that any of some computations took, each by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Most {
+	/// Processor time.
+	pub time: Duration,
+	/// Fuel.
+	pub fuel: u64,
+}
+
 impl Trial {
 	fn count(&mut self, done: &Done) {
 		self.cpu_time = self.cpu_time.saturating_add(done.cpu_time);
-		self.longest = self.longest.max(done.cpu_time);
-		self.most_fuel = self.most_fuel.max(done.fuel);
+		self.most.time = self.most.time.max(done.cpu_time);
+		self.most.fuel = self.most.fuel.max(done.fuel);
 	}
 }
 
@@ -126,8 +135,7 @@ impl Attempt<'_> {
 		let merge = self.wish.merge(results.join(SOLUTION));
 		let merged = Attempt { wish: &merge, only: None, ..*self }.run_step(Step::Merge, note)?;
 		trial.cpu_time = trial.cpu_time.saturating_add(merged.cpu_time);
-		trial.longest = trial.longest.max(merged.longest);
-		trial.most_fuel = trial.most_fuel.max(merged.most_fuel);
+		trial.merge = Some(merged.most);
 		(trial.bytes, trial.gaps) = (merged.bytes, merged.gaps);
 		Ok(trial)
 	}
@@ -372,11 +380,12 @@ mod tests {
 		let (trial, files) = attempt("a\nbc\ndef\n", JoinBy::Concat, None).expect("it works");
 		assert_eq!(files, ["a\nbc\ndef\n"]);
 		assert_eq!((trial.subtasks, trial.bytes, trial.gaps.len()), (3, 9, 0));
-		assert!(trial.most_fuel > 0);
+		assert!(trial.most.fuel > 0 && trial.merge.is_none());
 		let (_, files) = attempt("a\nbc\n", JoinBy::Files, None).expect("it works");
 		assert_eq!(files, ["a\n", "bc\n"]);
 		let (trial, files) = attempt("a\nbc\n", JoinBy::Merge, None).expect("it works");
 		assert_eq!((files, trial.bytes), (vec!["5".into()], 1));
+		assert!(trial.merge.is_some_and(|most| most.fuel > 0 && most.fuel != trial.most.fuel));
 	}
 
 	#[test]

@@ -14,9 +14,9 @@ use sp_core::H256;
 
 use crate::survey::Survey;
 
-/// Into how many ranges a task is divided if it has enough subtasks: twice the network's workers that
-/// one would like to see at it.
-const GOOD_RANGES: u32 = 128;
+/// Into how many ranges a task is divided if it has enough subtasks: with three seats each, about a hundred
+/// workers can have one. More would cost each of them more blocks of waiting, a few for every lease.
+const GOOD_RANGES: u32 = 32;
 /// What a machine of some years ago burns of fuel in a millisecond. A task's fuel follows from its time
 /// with this, so that a program that runs too long ends by fuel, on which all workers agree, before it
 /// ends by the clock, on which they may not.
@@ -358,7 +358,7 @@ mod tests {
 	#[test]
 	fn ranges_suit_the_number_of_subtasks() {
 		let mut terms = Terms::usual();
-		for (subtasks, size) in [(1, 1), (128, 1), (129, 2), (1000, 8), (8192, 64), (1 << 24, 64)] {
+		for (subtasks, size) in [(1, 1), (32, 1), (33, 2), (96, 3), (1000, 32), (1 << 24, 64)] {
 			assert_eq!(terms.range_size(subtasks), size, "{subtasks}");
 		}
 		terms.range_size = Some(5);

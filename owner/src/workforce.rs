@@ -98,7 +98,7 @@ impl Workforce {
 		if self.small > 0 {
 			rest.push(format!(
 				"{} with too little memory (a subtask needs {} MiB, the most of these have {}: ask for less \
-				 by --memory)",
+				 by --memory, or --merge-memory for a merge step)",
 				self.small,
 				memory_needed(spec),
 				self.largest_mib

@@ -299,15 +299,20 @@ describe('commands', () => {
 		it('runs in one command, and is fetched elsewhere with the words alone', async () => {
 			const input = text('whole', 1000);
 			const out = site.path('whole-out');
-			const run = await json('away', [
+			const line = [
 				'task', 'run', site.program('wordcount.wasm'), '--input', input, '--split', 'lines:200',
 				'--out', out, '--account', 'me', ...password, '--yes',
-			]);
+			];
+			const run = await json('away', line);
 			for (const event of ['estimate', 'prepared', 'submitted', 'held', 'ended', 'done']) {
 				assert.ok(run.event(event), event);
 			}
 			solved('whole-out', input);
 			const task = String(run.event('submitted').task);
+			// The same line is the same task, and pays nothing.
+			const same = await json('away', line);
+			assert.ok(same.event('done') && !same.event('estimate') && !same.event('submitted'));
+			solved('whole-out', input);
 			const [{ workers, settlement }] = (await json('away', ['task', 'show', task])).said;
 			assert.equal(settlement.end, 'completed');
 			assert.equal(workers.length, 3);

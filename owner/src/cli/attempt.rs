@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use dgcs_primitives::{SubtaskLimits, MAX_RANGE_SIZE};
 use dgcs_worker::execute::{Abandon, Done};
 use serde_json::json;
 
@@ -14,9 +15,12 @@ use super::{
 };
 use crate::{
 	content::blocking,
-	trial::{Attempt, Step, Trial},
-	wish::Wish,
+	trial::{Attempt, Most, Step, Trial},
+	wish::{Terms, Wish},
 };
+
+/// How long a worker should be busy with a range.
+const GOOD_RANGE: Duration = Duration::from_secs(30);
 
 pub(super) async fn run(args: &TryArgs, output: &Output) -> Result<Exit> {
 	let wish = args.wish.wish().map_err(CommandError::Usage)?;
@@ -43,7 +47,10 @@ pub(super) async fn run(args: &TryArgs, output: &Output) -> Result<Exit> {
 		|| {
 			json!({
 				"event": "tried", "subtasks": trial.subtasks, "cpuMs": trial.cpu_time.as_millis(),
-				"longestMs": trial.longest.as_millis(), "mostFuel": trial.most_fuel,
+				"longestMs": trial.most.time.as_millis(), "mostFuel": trial.most.fuel,
+				"merge": trial.merge.map(|most| {
+					json!({ "cpuMs": most.time.as_millis(), "fuel": most.fuel })
+				}),
 				"out": shown, "bytes": trial.bytes, "gaps": render::gap_objects(&trial.gaps),
 				"exit": exit as u8,
 			})
@@ -81,20 +88,43 @@ fn tell(step: Step, done: &Done, output: &Output) {
 }
 
 fn sum_up(trial: &Trial, wish: &Wish, folder: Option<&str>) -> String {
-	let limits = &wish.terms.limits;
+	let used = |most: &Most, limits: &SubtaskLimits, option: &str| {
+		format!(
+			"{} of {} (--{option}time) and {} of {} fuel (--{option}fuel)",
+			time(most.time),
+			time(Duration::from_millis(limits.time_ms.into())),
+			most.fuel,
+			limits.fuel,
+		)
+	};
+	let Terms { limits, merge_limits, .. } = &wish.terms;
+	let merge = trial.merge.map_or(String::new(), |most| {
+		let limits = merge_limits.as_ref().unwrap_or(limits);
+		format!(" The merge step took {}.", used(&most, limits, "merge-"))
+	});
 	let place = folder.map_or("; --out keeps it".into(), |folder| format!(" in {folder}"));
 	format!(
-		"{} subtasks in {} of processor time here. The longest took {} of {} (--time) and {} of {} fuel \
-		 (--fuel).\nThe solution has {} bytes{place}{}",
+		"{} subtasks in {} of processor time here. The longest took {}.{merge}{}\nThe solution has {} \
+		 bytes{place}{}",
 		trial.subtasks,
 		time(trial.cpu_time),
-		time(trial.longest),
-		time(Duration::from_millis(limits.time_ms.into())),
-		trial.most_fuel,
-		limits.fuel,
+		used(&trial.most, limits, ""),
+		range_hint(trial, wish),
 		trial.bytes,
 		render::gaps(&trial.gaps),
 	)
+}
+
+/// How many subtasks to lease together, where other than what is asked for.
+fn range_hint(trial: &Trial, wish: &Wish) -> String {
+	let fit = GOOD_RANGE.as_millis() / trial.most.time.as_millis().max(1);
+	let good = u32::try_from(fit).unwrap_or(MAX_RANGE_SIZE).clamp(1, MAX_RANGE_SIZE);
+	let good = good.min(trial.subtasks);
+	if good <= wish.terms.range_size(trial.subtasks) {
+		return String::new();
+	}
+	let busy = time(trial.most.time * good);
+	format!("\nA lease costs some blocks of waiting; with --range {good} a worker computes up to {busy} between two.")
 }
 
 fn time(time: Duration) -> String {
