@@ -16,3 +16,24 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
 	file.persist(path)?;
 	Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn a_file_is_written_whole_with_nothing_beside_it() {
+		let folder = tempfile::tempdir().expect("a temporary folder");
+		let new = folder.path().join("new");
+		let file = new.join("file");
+		for text in ["the first, which is longer", "the second"] {
+			write_whole(&file, text.as_bytes()).expect("room");
+			assert_eq!(fs::read_to_string(&file).expect("just written"), text);
+		}
+		let taken = new.join("taken");
+		fs::create_dir_all(taken.join("below")).expect("room");
+		write_whole(&taken, b"text").expect_err("a folder is in its place");
+		assert!(taken.join("below").is_dir());
+		assert_eq!(fs::read_dir(&new).expect("made").count(), 2);
+	}
+}

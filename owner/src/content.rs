@@ -95,22 +95,31 @@ pub fn resume(
 			&& record.wish.as_ref().is_some_and(|asked| asked.is_alike(wish))
 			&& (record.program, record.input) == (Some(program), input)
 	};
+	let wanted = |record: &Record| same(record) && is_wanted(tasks, record, out);
+	Ok(tasks.list()?.0.into_iter().rfind(wanted))
+}
+
+/// Whether a run whose solution is to go to `out` goes on with this task, which is for the same wish.
+fn is_wanted(tasks: &Tasks, record: &Record, out: Option<&Path>) -> bool {
 	let is_used = |out: &Path| fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some());
-	let wanted = |record: &Record| match (&record.submission, out) {
+	match (record.submission, out) {
 		(Submission::None | Submission::Sent { .. }, _) => true,
 		(Submission::Done { .. }, None) => false,
 		(Submission::Done { .. }, Some(out)) => {
-			record.out.as_deref() == Some(out) && (!is_solved(tasks, record) || is_used(out))
+			let solved = is_solved(tasks, record);
+			record.out.as_deref() == Some(out) && (!solved || (!is_in_vain(record) && is_used(out)))
 		},
-	};
-	let found = tasks.list()?.0.into_iter().rfind(|record| same(record) && wanted(record));
-	Ok(found)
+	}
+}
+
+/// Whether a task has ended without any result: it won't have one.
+fn is_in_vain(record: &Record) -> bool {
+	record.settlement.as_ref().is_some_and(|end| end.chain.agreed == 0)
 }
 
 /// Whether there is nothing left to do for a task that was submitted.
-fn is_solved(tasks: &Tasks, record: &Record) -> bool {
-	// What ended without any result won't have one.
-	if record.settlement.as_ref().is_some_and(|end| end.chain.agreed == 0) {
+pub(crate) fn is_solved(tasks: &Tasks, record: &Record) -> bool {
+	if is_in_vain(record) {
 		return true;
 	}
 	if !record.merges() {
@@ -296,6 +305,17 @@ mod tests {
 		record
 	}
 
+	/// Nobody took it.
+	fn expire(task: &mut Record) {
+		task.settlement = Some(Settlement {
+			owner: task.owner.clone(),
+			when: 9,
+			end: TaskEnd::Expired,
+			chain: ChainRecord::default(),
+			sums: Sums { paid: 0, masternodes: 0, refunded: 5 },
+		});
+	}
+
 	fn fetched(gaps: &[&str]) -> Fetched {
 		let gaps = gaps.iter().map(|reason| (0, reason.to_string())).collect();
 		Fetched { folder: "out".into(), next: 1, bytes: 0, gaps, done: true }
@@ -331,14 +351,32 @@ mod tests {
 		task.fetched = Some(fetched(&["trap"]));
 		assert!(is_solved(&tasks, &task), "computed again, it would trap again");
 		task.fetched = None;
-		task.settlement = Some(Settlement {
-			owner: task.owner.clone(),
-			when: 9,
-			end: TaskEnd::Expired,
-			chain: ChainRecord::default(),
-			sums: Sums { paid: 0, masternodes: 0, refunded: 5 },
-		});
+		expire(&mut task);
 		assert!(is_solved(&tasks, &task), "nobody took it");
+	}
+
+	#[test]
+	fn a_run_goes_on_or_is_done_where_its_solution_is() {
+		let folder = tempfile::tempdir().expect("a folder");
+		let tasks = Tasks::new("nowhere");
+		let out = folder.path().join("out");
+		let mut task = submitted(7, JoinBy::Concat);
+		task.out = Some(out.clone());
+		let wanted = |task: &Record, out: &Path| is_wanted(&tasks, task, Some(out));
+		assert!(wanted(&task, &out), "it is being computed");
+		assert!(!wanted(&task, folder.path()), "its solution goes elsewhere");
+		assert!(!is_wanted(&tasks, &task, None));
+		task.fetched = Some(fetched(&[]));
+		assert!(!wanted(&task, &out), "its solution was removed");
+		fs::create_dir(&out).expect("can be made");
+		assert!(!wanted(&task, &out), "its solution was removed");
+		fs::write(out.join("result"), "").expect("writable");
+		assert!(wanted(&task, &out), "it is done");
+		assert!(!wanted(&task, folder.path()), "it is wanted elsewhere");
+		expire(&mut task);
+		assert!(!wanted(&task, &out), "what is there is no solution");
+		task.submission = Submission::Sent { since: 1 };
+		assert!(is_wanted(&tasks, &task, None), "it may be paid");
 	}
 
 	#[tokio::test(flavor = "multi_thread")]

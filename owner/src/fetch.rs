@@ -148,7 +148,8 @@ fn part(folder: &Path) -> PathBuf {
 	folder.join(PART)
 }
 
-/// Whether what was fetched before is where it was put.
+/// Whether what was fetched before is where it was put. As long as there is nothing the folder is claimed
+/// anew: somebody else may have used it in the meantime.
 fn is_there(fetched: &Fetched, subtasks: u32, join: Join) -> bool {
 	let Fetched { folder, next, bytes, done, .. } = fetched;
 	// All of it, and the fetch was killed before it could note that.
@@ -158,15 +159,20 @@ fn is_there(fetched: &Fetched, subtasks: u32, join: Join) -> bool {
 		},
 		Join::Files => true,
 	};
-	folder.is_dir()
-		&& (*done || *next == 0 || part(folder).exists() || (*next == subtasks && finished()))
+	folder.is_dir() && (*done || part(folder).exists() || (*next == subtasks && finished()))
 }
 
-/// Gives a solution that is whole its name.
+/// Gives a solution that is whole its name, unless something else has it.
 fn finish(folder: &Path, join: Join) -> Result<()> {
 	let (part, whole) = (part(folder), folder.join(SOLUTION));
 	match join {
-		Join::Concatenate if part.exists() => fs::rename(&part, &whole).map_err(at(&whole)),
+		Join::Concatenate if part.exists() => {
+			// Not ours: what is ours has no name yet. A link to nothing is something as well.
+			if fs::symlink_metadata(&whole).is_ok() {
+				return Err(dgcs_content::Error::NotEmpty { path: folder.into() }.into());
+			}
+			fs::rename(&part, &whole).map_err(at(&whole))
+		},
 		// An earlier fetch did it, and was killed before it could note that.
 		Join::Concatenate => Ok(()),
 		Join::Files => remove(&part),
@@ -331,6 +337,29 @@ mod tests {
 		}
 		fs::write(out.join(SOLUTION), "somebody else's").expect("writable");
 		assert!(!is_there(2, Join::Concatenate));
+	}
+
+	#[test]
+	fn what_somebody_else_has_put_there_is_not_overwritten() {
+		let folder = tempfile::tempdir().expect("a folder");
+		let out = folder.path().join("out");
+		fs::create_dir(&out).expect("can be made");
+		let begun =
+			Fetched { folder: out.clone(), next: 0, bytes: 0, gaps: Vec::new(), done: false };
+		let goes_on = |join| is_there(&begun, 2, join);
+		assert!(!goes_on(Join::Concatenate) && !goes_on(Join::Files), "there is nothing");
+		claim(&out).expect("it is still free");
+		// Killed in its first batch.
+		fs::write(part(&out), "whole").expect("writable");
+		assert!(goes_on(Join::Concatenate));
+		let result = out.join(SOLUTION);
+		fs::write(&result, "somebody else's").expect("writable");
+		let error = finish(&out, Join::Concatenate).expect_err("the name is taken");
+		assert!(error.to_string().contains("name a new folder"), "{error}");
+		assert_eq!(fs::read_to_string(&result).expect("untouched"), "somebody else's");
+		fs::remove_file(&result).expect("there");
+		finish(&out, Join::Concatenate).expect("there is room again");
+		assert_eq!(fs::read_to_string(&result).expect("named"), "whole");
 	}
 
 	#[test]

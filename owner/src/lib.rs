@@ -34,5 +34,5 @@ pub use quote::{quote, submission, Quote};
 pub use submit::{find, submit};
 pub use summary::{summarize, Summary, VoteSummary, WorkerSummary};
 pub use survey::{survey, Survey};
-pub use trial::{Attempt, Step, Trial};
+pub use trial::{Attempt, Most, Step, Trial};
 pub use workforce::Workforce;

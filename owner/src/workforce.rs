@@ -218,6 +218,7 @@ pub(crate) mod tests {
 			"2 with too little memory",
 			"needs 1024 MiB",
 			"of these have 1023",
+			"by --memory, or --merge-memory for a merge step",
 			"4 that may have no such work",
 			"1 not proven",
 		] {

@@ -51,7 +51,8 @@ pub struct Held {
 	pub shards_held: u32,
 	/// Shards of the task, 0 as long as the manifest is not here.
 	pub shards: u32,
-	/// Masternodes' sealed key shares that are here.
+	/// Masternodes whose sealed key shares are here: as the owner sealed them, or to this masternode, by
+	/// one that has left.
 	pub key_shares_held: u32,
 	/// Masternodes that share the keys.
 	pub key_shares: u32,

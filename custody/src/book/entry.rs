@@ -93,6 +93,16 @@ impl Entry {
 		item.lane(self.mine())
 	}
 
+	/// Holders whose key shares are here: as the owner sealed them, or handed over by who has left.
+	pub(super) fn key_shares(&self) -> u32 {
+		// Of who has left both may be here.
+		let alone = |holder: &u8| {
+			self.held.contains_key(&Item::Inherited(*holder))
+				&& !self.held.contains_key(&Item::Shares(*holder))
+		};
+		self.counts.shares + (0..=u8::MAX).filter(alone).count() as u32
+	}
+
 	/// What all of its content takes that is not here.
 	pub(super) fn missing(&self) -> u64 {
 		let Some(promise) = &self.promise else { return 0 };

@@ -408,7 +408,7 @@ impl Book {
 	/// What of a task is here. `None`: the book does not know it.
 	pub fn held(&self, id: TaskId) -> Option<Held> {
 		let entry = self.tasks.get(&id)?;
-		let Counts { bytes, promised, shards, shares, results } = entry.counts;
+		let Counts { bytes, promised, shards, results, .. } = entry.counts;
 		let promise = entry.promise.as_ref();
 		// Of what the manifest promises: all but the shards, and the shards.
 		let rest_here = promise.is_some_and(|all| all.count() - all.shards == promised - shards);
@@ -423,7 +423,7 @@ impl Book {
 			program: entry.held.contains_key(&Item::Program),
 			shards_held: shards,
 			shards: promise.map_or(0, |promise| promise.shards),
-			key_shares_held: shares,
+			key_shares_held: entry.key_shares(),
 			key_shares: promise.map_or(0, |promise| promise.shares.len() as u32),
 			results_held: results,
 			results: entry.results,

@@ -106,6 +106,29 @@ fn own_shares_are_missing_until_they_are_here_or_of_no_use() {
 }
 
 #[test]
+fn shares_that_were_handed_over_count_once_for_their_holder() {
+	let mut book = book(1 << 20);
+	let id = TaskId(1);
+	book.live(id, &view(1, 1), 1);
+	let job = book.next(1).expect("the manifest");
+	assert!(book.got(job, blob(9, 10), 1));
+	book.learn(id, promise(2), 1);
+	let job = book.next(1).expect("its own shares");
+	assert!(book.got(job, blob(9, 10), 1));
+	let here = |book: &Book| book.held(id).map(|held| (held.key_shares_held, held.key_shares));
+	assert_eq!(here(&book), Some((1, 2)));
+	assert!(book.inherit(id, 0, blob(8, 200)));
+	assert_eq!(here(&book), Some((2, 2)));
+	let held = book.held(id).expect("known");
+	assert!(!held.manifest && !held.complete, "what the owner sealed is still to come");
+	fetch(&mut book, 1);
+	assert!(book.held(id).expect("known").complete);
+	assert_eq!(here(&book), Some((2, 2)), "the same shares, sealed twice");
+	book.end(id, 2, false);
+	assert_eq!(here(&book), Some((0, 2)));
+}
+
+#[test]
 fn one_owner_never_takes_all_fetches() {
 	let mut book = book(1 << 30);
 	for id in 0..5 {

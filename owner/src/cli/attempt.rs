@@ -130,3 +130,39 @@ fn range_hint(trial: &Trial, wish: &Wish) -> String {
 fn time(time: Duration) -> String {
 	format!("{:.2} s", time.as_secs_f64())
 }
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+	use crate::wish::{JoinBy, Split};
+
+	#[test]
+	fn the_merge_step_is_compared_with_its_own_limits() {
+		let limits = SubtaskLimits { time_ms: 60_000, memory_mib: 256, fuel: 100 };
+		let mut wish = Wish {
+			program: "p.wasm".into(),
+			input: None,
+			split: Split::Index(3),
+			join: JoinBy::Merge,
+			arguments: vec![],
+			environment: vec![],
+			merge_arguments: vec![],
+			terms: Terms { limits, ..Terms::usual() },
+		};
+		let most = |seconds, fuel| Most { time: Duration::from_secs(seconds), fuel };
+		let mut trial = Trial { subtasks: 3, most: most(2, 5), ..Trial::default() };
+		let text = sum_up(&trial, &wish, None);
+		let subtask = "The longest took 2.00 s of 60.00 s (--time) and 5 of 100 fuel (--fuel).";
+		assert!(text.contains(subtask) && !text.contains("merge"), "{text}");
+		trial.merge = Some(most(70, 9));
+		let text = sum_up(&trial, &wish, None);
+		let merge = "The merge step took 70.00 s of 60.00 s (--merge-time) and 9 of 100 fuel \
+		             (--merge-fuel).";
+		assert!(text.contains(subtask) && text.contains(merge), "as much as a subtask: {text}");
+		wish.terms.merge_limits = Some(SubtaskLimits { time_ms: 120_000, fuel: 1000, ..limits });
+		let text = sum_up(&trial, &wish, None);
+		let merge = "The merge step took 70.00 s of 120.00 s (--merge-time) and 9 of 1000 fuel \
+		             (--merge-fuel).";
+		assert!(text.contains(subtask) && text.contains(merge), "{text}");
+	}
+}

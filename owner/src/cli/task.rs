@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
 	adopt, begin,
-	content::blocking,
+	content::{blocking, is_solved},
 	fetch as fetch_results,
 	fetch::{fetched_before, take_back},
 	hold, look, manifest,
@@ -196,7 +196,11 @@ async fn run_task(args: &RunArgs, output: &Output) -> Result<Exit> {
 	let paid = earlier.filter(|record| record.submission != Submission::None);
 	let survey = match &paid {
 		Some(record) => {
-			output.note(&format!("Going on with task {}, which is paid", record.label()));
+			let label = record.label();
+			output.note(&match is_solved(&tasks, record) {
+				true => format!("Task {label} is done, and nothing is paid again"),
+				false => format!("Going on with task {label}, which is paid"),
+			});
 			None
 		},
 		None => {
