@@ -58,7 +58,8 @@ struct Desk {
 impl Desk {
 	async fn new(uri: &str) -> Self {
 		let folder = tempfile::tempdir().expect("a folder");
-		let options = Options { patience: Duration::from_secs(120), ..Options::default() };
+		// It starts beside twenty others, on two cores and one disk.
+		let options = Options { patience: Duration::from_secs(300), ..Options::default() };
 		let chain = Chain::connect([URL], options).await.expect("the node starts");
 		let store = Config::Embedded(Embedded {
 			listen: vec!["/ip4/127.0.0.1/tcp/0".parse().expect("an address")],
