@@ -274,54 +274,77 @@ async fn a_lasting_connection_is_made_again() {
 	until(|| async { get(&one.store, &blob).await.is_ok() }).await;
 }
 
-/// Another address of the peer at `address`: a line on which nothing moves as long as it is not open.
-async fn line_to(address: &Multiaddr) -> (Multiaddr, watch::Sender<bool>) {
-	let mut parts = address.iter().skip(1);
-	let Some(Protocol::Tcp(port)) = parts.next() else { panic!("it listens on TCP") };
-	let name = parts.next().expect("ends with its name");
-	let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-	let near = listener.local_addr().expect("is bound").port();
-	let (sender, open) = watch::channel(true);
-	tokio::spawn(async move {
-		while let Ok((near, _)) = listener.accept().await {
-			let Ok(far) = TcpStream::connect(("127.0.0.1", port)).await else { return };
-			let ((from_near, to_near), (from_far, to_far)) = (near.into_split(), far.into_split());
-			tokio::spawn(carry(from_near, to_far, open.clone()));
-			tokio::spawn(carry(from_far, to_near, open.clone()));
-		}
-	});
-	(format!("/ip4/127.0.0.1/tcp/{near}{name}").parse().expect("an address"), sender)
+/// A line to a peer, on which nothing moves as long as it is not open.
+struct Line {
+	/// Where it begins: another address of the peer.
+	address: Multiaddr,
+	open: watch::Sender<bool>,
+	/// Whether either end has hung up.
+	ended: watch::Receiver<bool>,
 }
 
-async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut open: watch::Receiver<bool>) {
-	let mut bytes = vec![0; 1 << 16];
-	while let Ok(len @ 1..) = from.read(&mut bytes).await {
-		let closed = open.wait_for(|open| *open).await.is_err();
-		if closed || to.write_all(&bytes[..len]).await.is_err() {
-			return;
+impl Line {
+	async fn to(address: &Multiaddr) -> Self {
+		let mut parts = address.iter().skip(1);
+		let Some(Protocol::Tcp(port)) = parts.next() else { panic!("it listens on TCP") };
+		let name = parts.next().expect("ends with its name");
+		let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+		let near = listener.local_addr().expect("is bound").port();
+		let (open, opened) = watch::channel(true);
+		let (hung_up, ended) = watch::channel(false);
+		tokio::spawn(async move {
+			while let Ok((near, _)) = listener.accept().await {
+				let Ok(far) = TcpStream::connect(("127.0.0.1", port)).await else { return };
+				let (near, far) = (near.into_split(), far.into_split());
+				tokio::spawn(carry(near.0, far.1, opened.clone(), hung_up.clone()));
+				tokio::spawn(carry(far.0, near.1, opened.clone(), hung_up.clone()));
+			}
+		});
+		let address = format!("/ip4/127.0.0.1/tcp/{near}{name}").parse().expect("an address");
+		Line { address, open, ended }
+	}
+}
+
+async fn carry(
+	mut from: OwnedReadHalf,
+	mut to: OwnedWriteHalf,
+	mut open: watch::Receiver<bool>,
+	hung_up: watch::Sender<bool>,
+) {
+	let (mut bytes, mut waiting) = (vec![0; 1 << 16], Vec::new());
+	loop {
+		tokio::select! {
+			read = from.read(&mut bytes) => match read {
+				Ok(len @ 1..) => waiting.extend_from_slice(&bytes[..len]),
+				_ => break,
+			},
+			true = async { open.wait_for(|open| *open).await.is_ok() }, if !waiting.is_empty() => {
+				if to.write_all(&waiting).await.is_err() {
+					break;
+				}
+				waiting.clear();
+			},
 		}
 	}
+	hung_up.send_replace(true);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_only_peer_is_waited_for_when_it_falls_silent() {
 	let (far, reader) = (Peer::new().await, Peer::with(hasty()).await);
-	let (address, open) = line_to(&far.address().await).await;
-	reader.store.connect(&[address]).await.expect("it is there");
+	let mut line = Line::to(&far.address().await).await;
+	reader.store.connect(std::slice::from_ref(&line.address)).await.expect("it is there");
 	let first = put(&far.store, bytes(14, 1000)).await;
 	get(&reader.store, &first).await.expect("the other has it");
 	let content = bytes(15, 5_000_000);
 	let blob = put(&far.store, content.clone()).await;
-	open.send_replace(false);
+	line.open.send_replace(false);
 	let store = reader.store.clone();
 	let fetch = tokio::spawn(async move { get(&store, &blob).await });
-	// It is dropped, since it owes blocks and sends nothing. It may be back by a line of its own.
-	let dropped = || async {
-		let peers = reader.store.usage().await.expect("can be read").peers;
-		peers == 0 || fetch.is_finished()
-	};
-	until(dropped).await;
-	open.send_replace(true);
+	// It is dropped, since it owes blocks and sends nothing.
+	let dropped = line.ended.wait_for(|ended| *ended);
+	tokio::time::timeout(GENEROUS, dropped).await.expect("is dropped").expect("the line is there");
+	line.open.send_replace(true);
 	assert_eq!(fetch.await.expect("no panic").expect("it is there again"), content);
 }
 
