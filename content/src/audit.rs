@@ -10,6 +10,8 @@ use blake3::hazmat::{
 };
 use sp_core::H256;
 
+use crate::merkle::{rows, siblings};
+
 /// Bytes in one leaf of a shard's tree (§4.3.1: what an audit asks for is small).
 pub const LEAF_SIZE: usize = blake3::CHUNK_LEN;
 
@@ -44,20 +46,8 @@ pub(crate) fn leaf_hash(index: u32, leaf: &[u8]) -> ChainingValue {
 /// The hashes that lead from leaf `index` up to the root of a tree over these, from below. `None` if
 /// there is no such leaf.
 pub(crate) fn prove(leaves: Vec<ChainingValue>, index: u32) -> Option<Vec<H256>> {
-	let mut index = index as usize;
-	leaves.get(index)?;
-	let (mut row, mut proof) = (leaves, Vec::new());
-	while row.len() > 1 {
-		// The last of an odd row has no sibling.
-		proof.extend(row.get(index ^ 1).map(|sibling| H256(*sibling)));
-		let parents = row.chunks(2).map(|pair| match pair {
-			[left, right] => merge_subtrees_non_root(left, right, Mode::Hash),
-			_ => pair[0],
-		});
-		row = parents.collect();
-		index /= 2;
-	}
-	Some(proof)
+	let rows = rows(leaves, |left, right| merge_subtrees_non_root(left, right, Mode::Hash));
+	Some(siblings(&rows, index)?.into_iter().map(H256).collect())
 }
 
 /// Whether `leaf` is number `index` of the shard of `leaves` leaves (two at least) with this `root`, by

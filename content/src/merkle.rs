@@ -47,15 +47,7 @@ pub struct Tree {
 impl Tree {
 	/// Over leaves with these hashes.
 	pub fn new(leaves: Vec<H256>) -> Self {
-		let mut rows = vec![leaves];
-		while let Some(row) = rows.last().filter(|row| row.len() > 1) {
-			let parents = row.chunks(2).map(|pair| match pair {
-				[left, right] => join(*left, *right),
-				_ => pair[0],
-			});
-			rows.push(parents.collect());
-		}
-		Tree { rows }
+		Tree { rows: rows(leaves, |left, right| join(*left, *right)) }
 	}
 
 	/// The root. All zeros if there is no leaf.
@@ -65,16 +57,34 @@ impl Tree {
 
 	/// The hashes that lead from leaf `index` up to the root, or `None` if there is no such leaf.
 	pub fn prove(&self, index: u32) -> Option<Vec<H256>> {
-		let mut index = index as usize;
-		self.rows[0].get(index)?;
-		let mut proof = Vec::with_capacity(self.rows.len());
-		for row in &self.rows {
-			// The last of an odd row has no sibling, and the root has none.
-			proof.extend(row.get(index ^ 1));
-			index /= 2;
-		}
-		Some(proof)
+		siblings(&self.rows, index)
 	}
+}
+
+/// The rows of a tree from its leaves up to the root, whatever joins its nodes.
+pub(crate) fn rows<T: Copy>(leaves: Vec<T>, join: impl Fn(&T, &T) -> T) -> Vec<Vec<T>> {
+	let mut rows = vec![leaves];
+	while let Some(row) = rows.last().filter(|row| row.len() > 1) {
+		let parents = row.chunks(2).map(|pair| match pair {
+			[left, right] => join(left, right),
+			_ => pair[0],
+		});
+		rows.push(parents.collect());
+	}
+	rows
+}
+
+/// The nodes beside those that lead from leaf `index` up to the root, or `None` if there is no such leaf.
+pub(crate) fn siblings<T: Copy>(rows: &[Vec<T>], index: u32) -> Option<Vec<T>> {
+	let mut index = index as usize;
+	rows.first()?.get(index)?;
+	let mut siblings = Vec::with_capacity(rows.len());
+	for row in rows {
+		// The last of an odd row has no sibling, and the root has none.
+		siblings.extend(row.get(index ^ 1));
+		index /= 2;
+	}
+	Some(siblings)
 }
 
 /// Whether `proof` leads from the leaf with this hash, number `index` of `leaves`, to `root`.

@@ -1,7 +1,7 @@
 //! The content of a task in its owner's store: made, kept, given out, let go.
 
 use std::{
-	fs::{self, File},
+	fs::File,
 	io::{self, Read},
 	path::Path,
 	sync::{
@@ -21,6 +21,7 @@ use dgcs_store::Store;
 
 use crate::{
 	error::{at, Error, Result},
+	fetch::is_used,
 	network::Network,
 	progress::{Progress, Tell},
 	record::{Content, Open, Record, Stamp, Submission, Tasks},
@@ -101,13 +102,13 @@ pub fn resume(
 
 /// Whether a run whose solution is to go to `out` goes on with this task, which is for the same wish.
 fn is_wanted(tasks: &Tasks, record: &Record, out: Option<&Path>) -> bool {
-	let is_used = |out: &Path| fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some());
 	match (record.submission, out) {
 		(Submission::None | Submission::Sent { .. }, _) => true,
 		(Submission::Done { .. }, None) => false,
 		(Submission::Done { .. }, Some(out)) => {
 			let solved = is_solved(tasks, record);
-			record.out.as_deref() == Some(out) && (!solved || (!is_in_vain(record) && is_used(out)))
+			record.out.as_deref() == Some(out)
+				&& (!solved || (!is_in_vain(record) && is_used(out).unwrap_or(false)))
 		},
 	}
 }
@@ -278,6 +279,8 @@ pub async fn manifest(store: &Store, task: &Record) -> Result<Manifest> {
 
 #[cfg(test)]
 mod tests {
+	use std::fs;
+
 	use dgcs_primitives::{ChainRecord, Settlement, Sums, TaskEnd, TaskId};
 	use sp_core::H256;
 
@@ -405,7 +408,7 @@ mod tests {
 		let folder = tempfile::tempdir().expect("a folder");
 		let path = folder.path().join("program");
 		let refused = |bytes: &[u8]| {
-			std::fs::write(&path, bytes).expect("can be written");
+			fs::write(&path, bytes).expect("can be written");
 			read_program(&path).expect_err("no program").to_string()
 		};
 		assert!(refused(b"").contains("no WebAssembly"));

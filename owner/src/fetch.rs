@@ -182,9 +182,23 @@ fn finish(folder: &Path, join: Join) -> Result<()> {
 /// Takes a folder that is empty, or makes it.
 fn claim(folder: &Path) -> Result<()> {
 	fs::create_dir_all(folder).map_err(at(folder))?;
-	match fs::read_dir(folder).map_err(at(folder))?.next() {
-		None => Ok(()),
-		Some(_) => Err(dgcs_content::Error::NotEmpty { path: folder.into() }.into()),
+	free(folder)
+}
+
+/// Whether a folder is free for a solution: it is empty, or does not exist.
+pub(crate) fn free(folder: &Path) -> Result<()> {
+	match is_used(folder)? {
+		false => Ok(()),
+		true => Err(dgcs_content::Error::NotEmpty { path: folder.into() }.into()),
+	}
+}
+
+/// Whether there is a folder with anything in it.
+pub(crate) fn is_used(folder: &Path) -> Result<bool> {
+	match fs::read_dir(folder) {
+		Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+		Err(error) => Err(at(folder)(error)),
+		Ok(mut entries) => Ok(entries.next().is_some()),
 	}
 }
 

@@ -11,10 +11,10 @@ use super::{
 	exit::{CommandError, Exit, Result},
 	output::Output,
 	render,
-	task::free,
 };
 use crate::{
 	content::blocking,
+	fetch::free,
 	trial::{Attempt, Most, Step, Trial},
 	wish::{Terms, Wish},
 };
@@ -134,21 +134,13 @@ fn time(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
 	use super::*;
-	use crate::wish::{JoinBy, Split};
+	use crate::cli::task::tests::wish;
 
 	#[test]
 	fn the_merge_step_is_compared_with_its_own_limits() {
 		let limits = SubtaskLimits { time_ms: 60_000, memory_mib: 256, fuel: 100 };
-		let mut wish = Wish {
-			program: "p.wasm".into(),
-			input: None,
-			split: Split::Index(3),
-			join: JoinBy::Merge,
-			arguments: vec![],
-			environment: vec![],
-			merge_arguments: vec![],
-			terms: Terms { limits, ..Terms::usual() },
-		};
+		let mut wish = wish();
+		wish.terms.limits = limits;
 		let most = |seconds, fuel| Most { time: Duration::from_secs(seconds), fuel };
 		let mut trial = Trial { subtasks: 3, most: most(2, 5), ..Trial::default() };
 		let text = sum_up(&trial, &wish, None);

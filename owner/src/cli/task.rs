@@ -23,7 +23,7 @@ use crate::{
 	adopt, begin,
 	content::{blocking, is_solved},
 	fetch as fetch_results,
-	fetch::{fetched_before, take_back},
+	fetch::{fetched_before, free, take_back},
 	hold, look, manifest,
 	money::show,
 	prepare as prepare_content, quote, read_program,
@@ -220,18 +220,6 @@ async fn run_task(args: &RunArgs, output: &Output) -> Result<Exit> {
 	let exit = desk.run(&wish, survey.as_ref(), &out, args.detach, merging).await;
 	desk.store.shutdown().await?;
 	exit
-}
-
-/// Whether a folder is free for a solution, before anything is paid.
-pub(super) fn free(folder: &Path) -> Result<()> {
-	match std::fs::read_dir(folder) {
-		Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-		Err(error) => Err(crate::error::at(folder)(error).into()),
-		Ok(mut entries) => match entries.next() {
-			None => Ok(()),
-			Some(_) => Err(dgcs_content::Error::NotEmpty { path: folder.into() }.into()),
-		},
-	}
 }
 
 impl Desk<'_> {
@@ -850,7 +838,7 @@ async fn forget(open: Open, args: &CancelArgs, folders: &Folders, output: &Outpu
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
 	use dgcs_client::{AccountId, Balance};
 	use dgcs_content::TaskNonce;
 	use dgcs_primitives::{Settlement, SubtaskLimits, Sums, TaskEnd};
@@ -859,7 +847,7 @@ mod tests {
 	use super::*;
 	use crate::wish::{Split, Terms};
 
-	fn wish() -> Wish {
+	pub fn wish() -> Wish {
 		Wish {
 			program: "p.wasm".into(),
 			input: None,

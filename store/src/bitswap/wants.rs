@@ -155,6 +155,13 @@ struct Peer {
 	heard: Instant,
 }
 
+impl Peer {
+	/// Whether it has sent a block that was asked for.
+	fn is_proven(&self) -> bool {
+		self.delivered > 0
+	}
+}
+
 #[derive(Debug, Default)]
 struct Search {
 	/// When the last step of the search began: asking whether peers have it, or asking one to send it.
@@ -251,7 +258,7 @@ impl<P: Copy + Ord + Hash> Wants<P> {
 	/// A peer is gone, or does not speak this protocol.
 	pub fn disconnected(&mut self, peer: &P, now: Instant) {
 		let Some(gone) = self.peers.remove(peer) else { return };
-		if gone.delivered > 0 && self.lasting.contains(peer) && !self.is_banned(peer, now) {
+		if gone.is_proven() && self.lasting.contains(peer) && !self.is_banned(peer, now) {
 			self.awaited.insert(*peer, 0);
 		}
 		for (id, (asked, _)) in gone.asked {
@@ -269,8 +276,8 @@ impl<P: Copy + Ord + Hash> Wants<P> {
 	/// Drops a peer for what it did, and refuses it for a while; but not one that sent blocks and fell
 	/// silent: its machine may have been asleep, or its line bad, and it may be the only one who has them.
 	pub fn offend(&mut self, peer: P, offence: Offence, now: Instant) -> Action<P> {
-		let delivered = self.peers.get(&peer).map_or(0, |known| known.delivered);
-		if offence != Offence::Stalled || delivered == 0 {
+		let proven = self.peers.get(&peer).is_some_and(Peer::is_proven);
+		if offence != Offence::Stalled || !proven {
 			// One that changes its name for each offence must not fill up the memory.
 			if self.banned.len() >= 4096 {
 				self.banned.clear();
@@ -490,8 +497,8 @@ impl<P: Copy + Ord + Hash> Wants<P> {
 	pub fn tick(&mut self, now: Instant) -> Vec<Action<P>> {
 		let Limits { stall, deadline, .. } = self.limits;
 		let mut actions = Vec::new();
-		let good = self.peers.values().filter(|known| known.delivered > 0).count();
-		let patience = |known: &Peer| match known.delivered > 0 && good == 1 {
+		let proven = self.peers.values().filter(|known| known.is_proven()).count();
+		let patience = |known: &Peer| match known.is_proven() && proven == 1 {
 			true => ALONE * stall,
 			false => stall,
 		};
@@ -507,7 +514,7 @@ impl<P: Copy + Ord + Hash> Wants<P> {
 		let mut reopened = Vec::new();
 		for (peer, known) in &mut self.peers {
 			// An answer may be lost with a connection that was made anew: who should have it is asked again.
-			let good = known.delivered > 0 || self.lasting.contains(peer);
+			let good = known.is_proven() || self.lasting.contains(peer);
 			known.asked.retain(|_, (asked, since)| match asked {
 				Asked::Cancelled => now < *since + deadline + GRACE * stall,
 				Asked::Have => !good || now < *since + stall,
@@ -561,7 +568,7 @@ fn choose<P: Copy + Ord>(peers: &BTreeMap<P, Peer>, id: &ContentId) -> Choice<P>
 	let able = peers.iter().filter(|(_, known)| match known.asked.get(id) {
 		Some((Asked::Has, _)) => true,
 		// Not asked about it, or in an earlier search.
-		None | Some((Asked::Cancelled, _)) => known.delivered > 0 && known.misses < MOST_MISSES,
+		None | Some((Asked::Cancelled, _)) => known.is_proven() && known.misses < MOST_MISSES,
 		// To ask for a block before the answer is there might bring it twice: some answer with small
 		// blocks at once.
 		Some((Asked::Block | Asked::Have | Asked::Hasnt, _)) => false,
