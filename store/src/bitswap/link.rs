@@ -299,9 +299,11 @@ async fn read(
 		if len > limit() {
 			return Err(Offence::Malformed);
 		}
-		let mut bytes = vec![0; len];
-		if stream.read_exact(&mut bytes).await.is_err() {
-			return Ok(None);
+		// Not zeroed before, as the database does not.
+		let mut bytes = Vec::with_capacity(len);
+		match stream.take(len as u64).read_to_end(&mut bytes).await {
+			Ok(read) if read == len => {},
+			_ => return Ok(None),
 		}
 		Message::decode(&bytes).map(Some).map_err(|_| Offence::Malformed)
 	};

@@ -36,7 +36,8 @@ const AT_ONCE: usize = 256;
 const TOLERATED: u64 = 4;
 const TOLERATED_OF: u64 = 16;
 
-/// How much longer the only peer that has sent blocks may be silent: there is nobody to ask instead.
+/// How much longer the only peer that has sent blocks may be silent, if nobody else says that it has what is
+/// owed: there is nobody to ask instead.
 const ALONE: u32 = 4;
 
 /// How many times in a row a peer that is awaited can't be connected to before it is not any more.
@@ -492,20 +493,28 @@ impl<P: Copy + Ord + Hash> Wants<P> {
 		}
 	}
 
+	/// Whether another peer says that it has one of the blocks that this one is to send.
+	fn is_owed_elsewhere(&self, known: &Peer) -> bool {
+		let has = |other: &Peer, id| matches!(other.asked.get(id), Some((Asked::Has, _)));
+		let mut owed = known.asked.iter().filter(|(_, (asked, _))| *asked == Asked::Block);
+		owed.any(|(id, _)| self.peers.values().any(|other| has(other, id)))
+	}
+
 	/// What is to be done because nothing happened. To be called now and then, before
 	/// [`Wants::act`].
 	pub fn tick(&mut self, now: Instant) -> Vec<Action<P>> {
 		let Limits { stall, deadline, .. } = self.limits;
 		let mut actions = Vec::new();
 		let proven = self.peers.values().filter(|known| known.is_proven()).count();
-		let patience = |known: &Peer| match known.is_proven() && proven == 1 {
-			true => ALONE * stall,
-			false => stall,
-		};
+		let is_alone =
+			|known: &Peer| known.is_proven() && proven == 1 && !self.is_owed_elsewhere(known);
 		let stalled: Vec<P> = self
 			.peers
 			.iter()
-			.filter(|(_, known)| known.owes > 0 && now >= known.heard + patience(known))
+			.filter(|(_, known)| {
+				let silent = |time| known.owes > 0 && now >= known.heard + time;
+				silent(stall) && (silent(ALONE * stall) || !is_alone(known))
+			})
 			.map(|(peer, _)| *peer)
 			.collect();
 		for peer in stalled {

@@ -15,7 +15,6 @@ mod record;
 use std::{
 	collections::{BTreeMap, HashMap},
 	fs::File,
-	os::unix::fs::FileExt,
 	path::Path,
 	sync::{
 		atomic::{AtomicU64, Ordering::Relaxed},
@@ -31,6 +30,7 @@ pub(crate) use self::record::{Digest, MAX_STORED};
 use self::{
 	index::{Count, Entry, Index, PackState, Place, NEVER},
 	packs::Packs,
+	record::Record,
 };
 use crate::{
 	config::Usage,
@@ -166,7 +166,7 @@ impl Database {
 
 	/// Stores a block. The digest is the caller's word: blocks from strangers are checked before.
 	pub fn put(&self, digest: &Digest, block: &[u8], keep: Keep) -> Result<()> {
-		let record = record::encode(digest, block)
+		let record = Record::new(digest, block)
 			.ok_or(Error::BlockSize { found: block.len(), limit: MAX_STORED })?;
 		let session = if keep == Keep::Session { self.session } else { NEVER };
 		if self.shared.place(digest)?.is_some() {
@@ -175,8 +175,8 @@ impl Database {
 				Keep::Cache => Ok(()),
 			};
 		}
-		self.make_room(record.len() as u64)?;
-		self.append(digest, &record, session, false)
+		self.make_room(record.size())?;
+		self.append(digest, record, session, false)
 	}
 
 	/// Keeps a block from going in this session. Says whether it is here.
@@ -195,23 +195,22 @@ impl Database {
 	}
 
 	/// Writes a record to the end of the log.
-	fn append(&self, digest: &Digest, record: &[u8], session: u32, moved: bool) -> Result<()> {
+	fn append(&self, digest: &Digest, record: Record<'_>, session: u32, moved: bool) -> Result<()> {
 		self.shared.check()?;
 		let mut writer = lock(&self.writer);
 		if !moved && self.shared.place(digest)?.is_some() {
 			return Ok(());
 		}
-		if writer.len > 0 && writer.len + record.len() as u64 > self.pack_size {
+		if writer.len > 0 && writer.len + record.size() > self.pack_size {
 			self.next_pack(&mut writer)?;
 		}
 		let path = self.shared.packs.path(writer.pack);
-		writer.file.write_all_at(record, writer.len).map_err(at(&path))?;
+		record.write(&writer.file, writer.len).map_err(at(&path))?;
 		let offset = u32::try_from(writer.len).expect("packs are shorter than 4 GiB; qed");
-		let len = (record.len() - record::HEADER) as u32;
-		let place = Place { pack: writer.pack, offset, len };
-		writer.len += record.len() as u64;
+		let place = Place { pack: writer.pack, offset, len: record.len() };
+		writer.len += record.size();
 		writer.entries.push(Entry { digest: *digest, place, session, moved });
-		self.shared.used.fetch_add(record.len() as u64, Relaxed);
+		self.shared.used.fetch_add(record.size(), Relaxed);
 		if !moved {
 			let mut fresh = self.shared.fresh.write().unwrap_or_else(PoisonError::into_inner);
 			fresh.insert(*digest, place);
@@ -376,8 +375,8 @@ impl Database {
 
 	fn move_one(&self, digest: &Digest, block: &[u8]) -> Result<()> {
 		let record =
-			record::encode(digest, block).expect("it was stored, so it is not too large; qed");
-		self.append(digest, &record, NEVER, true)
+			Record::new(digest, block).expect("it was stored, so it is not too large; qed");
+		self.append(digest, record, NEVER, true)
 	}
 }
 

@@ -10,6 +10,11 @@
 
 use std::{fs::File, io, os::unix::fs::FileExt};
 
+use rustix::{
+	buffer::spare_capacity,
+	io::{pread, retry_on_intr},
+};
+
 /// The SHA-256 of a block, by which it is filed: its codec changes its name, not its bytes.
 pub(crate) type Digest = [u8; 32];
 
@@ -19,7 +24,7 @@ pub(crate) const MAX_STORED: usize = 2 << 20;
 const MARK: [u8; 4] = *b"dgb1";
 
 /// The bytes before the block.
-pub(crate) const HEADER: usize = 44;
+const HEADER: usize = 44;
 
 /// How many bytes a block of `len` takes on disk.
 pub(crate) const fn size(len: usize) -> u64 {
@@ -34,19 +39,43 @@ fn checksum(len: [u8; 4], digest: &Digest, block: &[u8]) -> [u8; 4] {
 	hasher.finalize().to_le_bytes()
 }
 
-/// The record of `block`. `None` if it is larger than any that is stored.
-pub(crate) fn encode(digest: &Digest, block: &[u8]) -> Option<Vec<u8>> {
-	if block.len() > MAX_STORED {
-		return None;
+/// A block on its way to the disk. It is not copied.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Record<'a> {
+	header: [u8; HEADER],
+	block: &'a [u8],
+}
+
+impl<'a> Record<'a> {
+	/// The record of `block`. `None` if it is larger than any that is stored.
+	pub fn new(digest: &Digest, block: &'a [u8]) -> Option<Self> {
+		if block.len() > MAX_STORED {
+			return None;
+		}
+		let len = u32::try_from(block.len()).ok()?.to_le_bytes();
+		let mut header = [0; HEADER];
+		header[..4].copy_from_slice(&MARK);
+		header[4..8].copy_from_slice(&len);
+		header[8..12].copy_from_slice(&checksum(len, digest, block));
+		header[12..].copy_from_slice(digest);
+		Some(Record { header, block })
 	}
-	let len = u32::try_from(block.len()).ok()?.to_le_bytes();
-	let mut record = Vec::with_capacity(HEADER + block.len());
-	record.extend_from_slice(&MARK);
-	record.extend_from_slice(&len);
-	record.extend_from_slice(&checksum(len, digest, block));
-	record.extend_from_slice(digest);
-	record.extend_from_slice(block);
-	Some(record)
+
+	/// Bytes of the block.
+	pub fn len(&self) -> u32 {
+		self.block.len() as u32 // At most MAX_STORED.
+	}
+
+	/// Bytes on disk.
+	pub fn size(&self) -> u64 {
+		size(self.block.len())
+	}
+
+	/// Writes it at `offset` of a file. If that ends half-way, what is there is no record.
+	pub fn write(&self, file: &File, offset: u64) -> io::Result<()> {
+		file.write_all_at(&self.header, offset)?;
+		file.write_all_at(self.block, offset + HEADER as u64)
+	}
 }
 
 /// The digest and length that a header states.
@@ -67,14 +96,20 @@ pub(crate) fn read(
 	len: usize,
 ) -> io::Result<Option<Vec<u8>>> {
 	let mut header = [0; HEADER];
-	let mut block = vec![0; len];
-	let whole = file
-		.read_exact_at(&mut header, offset)
-		.and_then(|()| file.read_exact_at(&mut block, offset + HEADER as u64));
-	match whole {
+	match file.read_exact_at(&mut header, offset) {
 		Ok(()) => {},
 		Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
 		Err(error) => return Err(error),
+	}
+	// Into memory that is not zeroed before. To zero it, jemalloc gives its pages back to the system, and
+	// each of them costs a fault when it is written to: together as much as hashing the block.
+	let mut block = Vec::with_capacity(len);
+	while block.len() < len {
+		let at = offset + (HEADER + block.len()) as u64;
+		match retry_on_intr(|| pread(file, spare_capacity(&mut block), at))? {
+			0 => return Ok(None),
+			_ => block.truncate(len),
+		}
 	}
 	let Some((found, stated, size)) = parse(&header) else { return Ok(None) };
 	let same = found == *digest && size == len && header[8..12] == checksum(stated, digest, &block);
@@ -120,7 +155,12 @@ mod tests {
 			bit in 0..8u8,
 		) {
 			let digest = [7; 32];
-			let record = encode(&digest, &block).expect("small");
+			let file = tempfile::tempfile().expect("a temporary file");
+			let record = Record::new(&digest, &block).expect("small");
+			record.write(&file, 0).expect("there is room");
+			let mut bytes = vec![0; record.size() as usize];
+			file.read_exact_at(&mut bytes, 0).expect("just written");
+			let record = bytes;
 			let written = |bytes: &[u8]| {
 				let mut file = tempfile::tempfile().expect("a temporary file");
 				file.write_all(bytes).expect("there is room");
@@ -137,7 +177,7 @@ mod tests {
 
 	#[test]
 	fn a_block_beyond_what_is_carried_is_refused() {
-		assert!(encode(&[0; 32], &vec![0; MAX_STORED]).is_some());
-		assert!(encode(&[0; 32], &vec![0; MAX_STORED + 1]).is_none());
+		assert!(Record::new(&[0; 32], &vec![0; MAX_STORED]).is_some());
+		assert!(Record::new(&[0; 32], &vec![0; MAX_STORED + 1]).is_none());
 	}
 }

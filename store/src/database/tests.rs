@@ -1,4 +1,4 @@
-use std::{collections::HashSet, fs::OpenOptions, path::PathBuf};
+use std::{collections::HashSet, fs::OpenOptions, os::unix::fs::FileExt, path::PathBuf};
 
 use dgcs_content::content_id::raw;
 use proptest::prelude::*;

@@ -232,6 +232,23 @@ fn the_only_one_who_had_blocks_is_waited_for_when_it_stalls() {
 }
 
 #[test]
+fn the_only_one_who_had_blocks_is_not_waited_for_when_another_has_what_it_owes() {
+	let mut table = Table::new(&[1, 2]);
+	table.wants.want(id(8), false);
+	table.wants.want(id(7), false);
+	table.act(0);
+	table.presence(1, 7, true);
+	table.presence(1, 8, true);
+	let both = vec![ask(7, Want::Block), ask(8, Want::Block)];
+	assert_eq!(table.act(0), [Action::Send(1, both)]);
+	table.presence(2, 8, true);
+	assert_eq!(table.block(1, 7, 0).0, Arrival::Wanted);
+	assert_eq!(table.act(9), []);
+	let next = Action::Send(2, vec![ask(8, Want::Block)]);
+	assert_eq!(table.act(10), [Action::Drop(1, Offence::Stalled), next]);
+}
+
+#[test]
 fn one_of_several_who_had_blocks_is_not_waited_for() {
 	let mut table = Table::proven(&[1, 2], 1);
 	table.wants.want(id(7), false);
