@@ -10,44 +10,60 @@ use blake3::hazmat::{
 };
 use sp_core::H256;
 
-use crate::merkle::{rows, siblings};
+use crate::{
+	block::BLOCK_SIZE,
+	merkle::{rows, siblings},
+};
 
 /// Bytes in one leaf of a shard's tree (§4.3.1: what an audit asks for is small).
 pub const LEAF_SIZE: usize = blake3::CHUNK_LEN;
 
-/// Hashes a shard from its start to its end, and gives the root of its tree.
-#[derive(Debug, Default)]
-pub(crate) struct ShardHasher(blake3::Hasher);
+// So that the leaves of a block are all below one node.
+const _: () = assert!((BLOCK_SIZE / LEAF_SIZE).is_power_of_two());
 
-impl ShardHasher {
-	/// Takes the next bytes. Many at once are faster.
-	pub fn update(&mut self, bytes: &[u8]) {
-		self.0.update(bytes);
-	}
-
-	/// The root of the tree over all bytes.
-	pub fn root(&self) -> H256 {
-		H256(self.0.finalize().into())
-	}
-}
+/// The hash of a node below the root.
+pub(crate) type Hash = ChainingValue;
 
 /// The root of the tree over a shard of these bytes.
 pub fn root(shard: &[u8]) -> H256 {
 	H256(blake3::hash(shard).into())
 }
 
-/// The hash of leaf `index` of a shard that has more than one.
-pub(crate) fn leaf_hash(index: u32, leaf: &[u8]) -> ChainingValue {
+/// The hash of the node over all leaves in `bytes`, which begin at byte `offset` of the shard and are
+/// not all of it.
+fn subtree(offset: u64, bytes: &[u8]) -> Hash {
 	let mut hasher = blake3::Hasher::new();
-	hasher.set_input_offset(u64::from(index) * LEAF_SIZE as u64);
-	hasher.update(leaf).finalize_non_root()
+	hasher.set_input_offset(offset);
+	hasher.update(bytes).finalize_non_root()
+}
+
+/// The hash of leaf `index` of a shard that has more than one.
+pub(crate) fn leaf_hash(index: u32, leaf: &[u8]) -> Hash {
+	subtree(u64::from(index) * LEAF_SIZE as u64, leaf)
+}
+
+/// The hash over the leaves in block `number` of a shard that has more than one.
+pub(crate) fn block_hash(number: usize, block: &[u8]) -> Hash {
+	subtree(number as u64 * BLOCK_SIZE as u64, block)
+}
+
+/// The root over these nodes, which are side by side and equally high. `None` if there are not two.
+pub(crate) fn root_of(nodes: Vec<Hash>) -> Option<H256> {
+	let rows = rows(nodes, join);
+	match rows.iter().rev().nth(1)?.as_slice() {
+		[left, right] => Some(H256(merge_subtrees_root(left, right, Mode::Hash).into())),
+		_ => None,
+	}
+}
+
+fn join(left: &Hash, right: &Hash) -> Hash {
+	merge_subtrees_non_root(left, right, Mode::Hash)
 }
 
 /// The hashes that lead from leaf `index` up to the root of a tree over these, from below. `None` if
 /// there is no such leaf.
-pub(crate) fn prove(leaves: Vec<ChainingValue>, index: u32) -> Option<Vec<H256>> {
-	let rows = rows(leaves, |left, right| merge_subtrees_non_root(left, right, Mode::Hash));
-	Some(siblings(&rows, index)?.into_iter().map(H256).collect())
+pub(crate) fn prove(leaves: Vec<Hash>, index: u32) -> Option<Vec<H256>> {
+	Some(siblings(&rows(leaves, join), index)?.into_iter().map(H256).collect())
 }
 
 /// Whether `leaf` is number `index` of the shard of `leaves` leaves (two at least) with this `root`, by
@@ -68,7 +84,7 @@ pub fn verify(root: &H256, leaves: u32, index: u32, leaf: &[u8], proof: &[H256])
 				let top = merge_subtrees_root(left, right, Mode::Hash);
 				return proof.next().is_none() && H256(top.into()) == *root;
 			}
-			node = merge_subtrees_non_root(left, right, Mode::Hash);
+			node = join(left, right);
 		}
 		(index, last) = (index / 2, last / 2);
 	}
@@ -84,16 +100,21 @@ mod tests {
 		(0..leaves as usize * LEAF_SIZE).map(|i| (i * 7 / 3) as u8).collect()
 	}
 
-	fn hashes(shard: &[u8]) -> Vec<ChainingValue> {
+	fn hashes(shard: &[u8]) -> Vec<Hash> {
 		(0..).zip(shard.chunks(LEAF_SIZE)).map(|(index, leaf)| leaf_hash(index, leaf)).collect()
 	}
 
 	#[test]
-	fn a_root_is_the_same_in_one_go_and_piece_by_piece() {
-		let shard = shard(300);
-		let mut hasher = ShardHasher::default();
-		shard.chunks(70_001).for_each(|piece| hasher.update(piece));
-		assert_eq!(hasher.root(), root(&shard));
+	fn a_root_is_the_same_of_the_shard_its_blocks_and_its_leaves() {
+		for blocks in [2, 3, 8, 33] {
+			let shard = shard(blocks * (BLOCK_SIZE / LEAF_SIZE) as u32);
+			let of_blocks = shard.chunks(BLOCK_SIZE).enumerate();
+			let of_blocks = of_blocks.map(|(number, block)| block_hash(number, block)).collect();
+			assert_eq!(root_of(of_blocks), Some(root(&shard)), "{blocks} blocks");
+			assert_eq!(root_of(hashes(&shard)), Some(root(&shard)), "{blocks} blocks");
+		}
+		assert_eq!(root_of(hashes(&shard(1))), None);
+		assert_eq!(root_of(Vec::new()), None);
 	}
 
 	#[test]

@@ -170,9 +170,12 @@ fn read_pieces(
 		}
 		Ok((block, parts))
 	};
-	ordered(blocks, open, |(block, parts)| {
-		parts.iter().try_for_each(|part| {
-			each(part.place.subtask, &block[part.start..part.start + part.len])
+	rayon::in_place_scope(|pool| {
+		ordered(pool, blocks, &open).try_for_each(|opened| {
+			let (block, parts) = opened?;
+			parts.iter().try_for_each(|part| {
+				each(part.place.subtask, &block[part.start..part.start + part.len])
+			})
 		})
 	})
 }

@@ -14,7 +14,8 @@ use crate::{
 	manifest::Manifest,
 	pool::ordered,
 	private::Private,
-	result::{Ending, Output},
+	result::{split, Ending, Output},
+	sealed::Segment,
 };
 
 /// How results become a solution.
@@ -70,13 +71,6 @@ impl std::fmt::Debug for Results<'_> {
 	}
 }
 
-/// A result on its way: read already, or too large for that.
-enum Found<'a> {
-	Gap,
-	Read(Ending, Vec<u8>),
-	Large(Output<'a>),
-}
-
 impl<'a> Results<'a> {
 	/// `limit` is the most bytes of output that one subtask may have.
 	pub fn new(
@@ -108,38 +102,39 @@ impl<'a> Results<'a> {
 	) -> Result<Joined> {
 		let mut joined = Joined::default();
 		let find = |Verdict { subtask, result }| {
-			let Some((digest, round)) = result else { return Ok((subtask, Found::Gap)) };
-			let output = self.open(subtask, &digest, round)?;
-			if !output.is_small() {
-				return Ok((subtask, Found::Large(output)));
-			}
-			let mut bytes = Vec::new();
-			let ending = output.read_here(&mut |part| {
-				bytes.extend_from_slice(part);
-				Ok(())
-			})?;
-			Ok((subtask, Found::Read(ending, bytes)))
+			let found = result.map(|(digest, round)| self.open(subtask, &digest, round));
+			Ok((subtask, found.transpose()?))
 		};
-		ordered(verdicts.map(Ok), find, |(subtask, found)| {
-			let mut count = |bytes: &[u8]| {
-				joined.bytes += bytes.len() as u64;
-				each(subtask, bytes)
-			};
-			let gap = match found {
-				Found::Gap => Some(Gap::Undecided),
-				Found::Read(ending, bytes) => {
-					count(&bytes)?;
-					Some(ending).filter(|ending| *ending != Ending::Ok).map(Gap::Ended)
-				},
-				Found::Large(output) => {
-					let ending = output.read(&mut count)?;
-					Some(ending).filter(|ending| *ending != Ending::Ok).map(Gap::Ended)
-				},
-			};
-			joined.gaps.extend(gap.map(|gap| (subtask, gap)));
-			Ok(())
-		})?;
-		Ok(joined)
+		let open = |(subtask, segment): (u32, Option<Segment<'_>>)| {
+			let Some(segment) = segment else { return Ok((subtask, None)) };
+			Ok((subtask, Some((segment.is_first(), segment.open()?))))
+		};
+		rayon::in_place_scope(|pool| {
+			// The segments of all results are one stream, so that no core waits for the end of a result.
+			let found = ordered(pool, verdicts.map(Ok), &find);
+			let segments = found.flat_map(|found| match found.and_then(segments_of) {
+				Ok(segments) => segments.into_iter().map(Ok).collect(),
+				Err(error) => vec![Err(error)],
+			});
+			for opened in ordered(pool, segments, &open) {
+				let (subtask, opened) = opened?;
+				let Some((is_first, content)) = opened else {
+					joined.gaps.push((subtask, Gap::Undecided));
+					continue;
+				};
+				let mut output = content.bytes();
+				if is_first {
+					let (ending, behind) = split(output)?;
+					output = behind;
+					if ending != Ending::Ok {
+						joined.gaps.push((subtask, Gap::Ended(ending)));
+					}
+				}
+				joined.bytes += output.len() as u64;
+				each(subtask, output)?;
+			}
+			Ok(joined)
+		})
 	}
 
 	/// Writes all output to one stream.
@@ -182,4 +177,12 @@ impl<'a> Results<'a> {
 			file.write_all(bytes).map_err(failed)
 		})
 	}
+}
+
+/// What is to be opened of a result. Where there is none, that is handed on.
+fn segments_of<'a>(
+	(subtask, found): (u32, Option<Output<'a>>),
+) -> Result<Vec<(u32, Option<Segment<'a>>)>> {
+	let Some(output) = found else { return Ok(vec![(subtask, None)]) };
+	Ok(output.segments()?.into_iter().map(|segment| (subtask, Some(segment))).collect())
 }

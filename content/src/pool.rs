@@ -2,10 +2,12 @@
 
 use std::{
 	collections::BTreeMap,
-	io,
+	io, iter,
 	panic::{catch_unwind, AssertUnwindSafe},
 	sync::mpsc::channel,
 };
+
+use rayon::Scope as Pool;
 
 use crate::error::{Error, Result};
 
@@ -19,54 +21,86 @@ pub(crate) fn guarded<R>(work: impl FnOnce() -> Result<R>) -> Result<R> {
 		.unwrap_or_else(|_| Err(Error::Stream(io::Error::other("a thread of the pool panicked"))))
 }
 
-/// Does `work` on each of `items` on the threads of the pool and hands the results to `each`, in
-/// the order of the items and on this thread. No more than a few are in flight, so that memory is
-/// bounded. The first error ends it.
+/// What `work` makes of each of `items`, in the order of the items. It is done on the threads of the
+/// pool, a few items ahead of who takes the results, so that memory is bounded. Whoever stops at the
+/// first error has seen all results before it.
 ///
-/// Waits for the pool, so it must not be called from within it.
-pub(crate) fn ordered<T: Send, R: Send>(
-	items: impl Iterator<Item = Result<T>>,
-	work: impl Fn(T) -> Result<R> + Sync,
-	mut each: impl FnMut(R) -> Result<()>,
-) -> Result<()> {
+/// Taking a result waits for the pool, so it must not be done within it.
+pub(crate) fn ordered<'a, 'pool, T, R, I, W>(
+	pool: &'a Pool<'pool>,
+	items: I,
+	work: &'pool W,
+) -> impl Iterator<Item = Result<R>> + use<'a, 'pool, T, R, I, W>
+where
+	I: Iterator<Item = Result<T>>,
+	W: Fn(T) -> Result<R> + Sync,
+	T: Send + 'pool,
+	R: Send + 'pool,
+{
 	let most = (4 * rayon::current_num_threads()).min(MOST);
-	let work = &work;
-	rayon::in_place_scope(|pool| {
-		let mut items = items.enumerate().fuse();
-		let (sender, receiver) = channel();
-		let mut early: BTreeMap<usize, R> = BTreeMap::new();
-		let (mut begun, mut done) = (0, 0);
+	let mut items = items.enumerate().fuse();
+	let (sender, receiver) = channel();
+	let mut early: BTreeMap<usize, Result<R>> = BTreeMap::new();
+	let (mut begun, mut taken) = (0, 0);
+	iter::from_fn(move || {
+		while begun - taken < most {
+			let Some((number, item)) = items.next() else { break };
+			begun += 1;
+			match item {
+				Ok(item) => {
+					let sender = sender.clone();
+					pool.spawn(move |_| {
+						// Nobody listens after the first error: that one is enough.
+						let _ = sender.send((number, guarded(|| work(item))));
+					});
+				},
+				Err(error) => {
+					early.insert(number, Err(error));
+				},
+			}
+		}
+		if begun == taken {
+			return None;
+		}
 		loop {
-			while begun - done < most {
-				let Some((number, item)) = items.next() else { break };
-				let (item, sender) = (item?, sender.clone());
-				begun += 1;
-				pool.spawn(move |_| {
-					// Nobody listens after the first error: that one is enough.
-					let _ = sender.send((number, guarded(|| work(item))));
-				});
+			if let Some(result) = early.remove(&taken) {
+				taken += 1;
+				return Some(result);
 			}
-			if begun == done {
-				return Ok(());
-			}
-			let lost = |_| Error::Stream(io::Error::other("a thread of the pool stopped"));
-			let (number, result) = receiver.recv().map_err(lost)?;
-			early.insert(number, result?);
-			while let Some(result) = early.remove(&done) {
-				each(result)?;
-				done += 1;
-			}
+			let (number, result) = receiver.recv().expect("a sender is kept here; qed");
+			early.insert(number, result);
 		}
 	})
 }
 
 #[cfg(test)]
 mod tests {
+	use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
 	use super::*;
+
+	/// Takes results up to the first error.
+	fn take<T: Send, R: Send>(
+		items: impl Iterator<Item = Result<T>>,
+		work: impl Fn(T) -> Result<R> + Sync,
+	) -> (Vec<R>, Option<Error>) {
+		let (mut taken, mut failed) = (Vec::new(), None);
+		rayon::in_place_scope(|pool| {
+			for result in ordered(pool, items, &work) {
+				match result {
+					Ok(result) => taken.push(result),
+					Err(error) => {
+						failed = Some(error);
+						break;
+					},
+				}
+			}
+		});
+		(taken, failed)
+	}
 
 	#[test]
 	fn results_come_in_order() {
-		let mut seen = Vec::new();
 		let square = |i: u64| {
 			// Later items are done sooner.
 			(0..(1000 - i) * 50).for_each(|n| {
@@ -74,41 +108,52 @@ mod tests {
 			});
 			Ok(i * i)
 		};
-		ordered((0..1000).map(Ok), square, |result| {
-			seen.push(result);
-			Ok(())
-		})
-		.expect("nothing fails");
-		assert!(seen.into_iter().eq((0..1000).map(|i| i * i)));
+		let (taken, failed) = take((0..1000).map(Ok), square);
+		assert!(failed.is_none() && taken.into_iter().eq((0..1000).map(|i| i * i)));
+	}
+
+	#[test]
+	fn results_of_one_are_the_items_of_another() {
+		let (double, next) = (|i: u64| Ok(2 * i), |i: u64| Ok(i + 1));
+		let sum: Result<u64> = rayon::in_place_scope(|pool| {
+			let doubled = ordered(pool, (0..1000).map(Ok), &double);
+			ordered(pool, doubled, &next).sum()
+		});
+		assert_eq!(sum.expect("nothing fails"), 1000 * 1000);
 	}
 
 	#[test]
 	fn a_panic_is_an_error_and_no_standstill() {
-		let result =
-			ordered((0..100).map(Ok), |i| if i == 50 { panic!("oh") } else { Ok(i) }, |_| Ok(()));
+		let (taken, failed) =
+			take((0..100).map(Ok), |i| if i == 50 { panic!("oh") } else { Ok(i) });
+		assert!(taken.into_iter().eq(0..50));
 		assert!(
-			matches!(result, Err(Error::Stream(error)) if error.to_string().contains("panicked"))
+			matches!(failed, Some(Error::Stream(error)) if error.to_string().contains("panicked"))
 		);
 	}
 
 	#[test]
-	fn the_first_error_ends_it() {
+	fn all_before_the_first_error_is_handed_over() {
 		let fail = |what| Error::Decode { what };
-		let mut seen = 0;
-		let in_work = ordered(
-			(0..100).map(Ok),
-			|i| if i == 7 { Err(fail("seven")) } else { Ok(i) },
-			|_| {
-				seen += 1;
-				Ok(())
-			},
-		);
-		assert!(matches!(in_work, Err(Error::Decode { what: "seven" })));
-		assert!(seen <= 7);
+		let (taken, failed) =
+			take((0..100).map(Ok), |i| if i == 7 { Err(fail("seven")) } else { Ok(i) });
+		assert!(taken.into_iter().eq(0..7));
+		assert!(matches!(failed, Some(Error::Decode { what: "seven" })));
 		let items = [Ok(1), Err(fail("item")), Ok(2)].into_iter();
-		let in_items = ordered(items, Ok, |_| Ok(()));
-		assert!(matches!(in_items, Err(Error::Decode { what: "item" })));
-		let in_each = ordered((0..9).map(Ok), Ok, |_| Err(fail("each")));
-		assert!(matches!(in_each, Err(Error::Decode { what: "each" })));
+		let (taken, failed) = take(items, Ok);
+		assert_eq!(taken, [1]);
+		assert!(matches!(failed, Some(Error::Decode { what: "item" })));
+	}
+
+	#[test]
+	fn few_items_are_ahead_of_who_takes_the_results() {
+		let begun = AtomicUsize::new(0);
+		let count = |i: usize| Ok((begun.fetch_add(1, Relaxed), i).1);
+		rayon::in_place_scope(|pool| {
+			for (taken, result) in (1..).zip(ordered(pool, (0..500).map(Ok), &count)) {
+				assert_eq!(result.expect("nothing fails"), taken - 1);
+				assert!(begun.load(Relaxed) < taken + MOST, "{taken}");
+			}
+		});
 	}
 }

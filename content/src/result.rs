@@ -8,7 +8,7 @@ use crate::{
 	block::{BlockSink, BlockSource},
 	error::{Error, Result},
 	keys::{Scope, ScopeKey, Use},
-	sealed::{Sealed, SealedWriter},
+	sealed::{Sealed, SealedWriter, Segment},
 	tree::Leaves,
 };
 
@@ -130,39 +130,33 @@ impl<'a> Output<'a> {
 		Ok(Output { sealed })
 	}
 
-	/// Whether it is read at once without burden.
-	pub(crate) fn is_small(&self) -> bool {
-		self.sealed.is_small()
+	/// Its segments, in order. The first begins as [`split`] says.
+	pub(crate) fn segments(self) -> Result<Vec<Segment<'a>>> {
+		self.sealed.segments()
 	}
 
 	/// Hands over the output in order, opened on all cores, and says how the program ended.
-	pub fn read(&self, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<Ending> {
-		self.read_by(|each| self.sealed.read(each), each)
-	}
-
-	/// As [`Self::read`], on this thread alone.
-	pub(crate) fn read_here(&self, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<Ending> {
-		self.read_by(|each| self.sealed.read_here(each), each)
-	}
-
-	fn read_by(
-		&self,
-		read: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>,
-		each: &mut dyn FnMut(&[u8]) -> Result<()>,
-	) -> Result<Ending> {
-		let refused = || Error::Decode { what: "the ending of a result" };
+	pub fn read(self, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<Ending> {
 		let mut ending = None;
-		read(&mut |part| {
+		self.sealed.read(&mut |part| {
 			if ending.is_some() {
 				return each(part);
 			}
-			// The first segment has all of the header: it is the longest, or the only one.
-			let (header, output) = part.split_first_chunk().ok_or_else(refused)?;
-			ending = Some(Ending::from_bytes(*header).ok_or_else(refused)?);
+			let (found, output) = split(part)?;
+			ending = Some(found);
 			each(output)
 		})?;
-		ending.ok_or_else(refused)
+		ending.ok_or(NO_ENDING)
 	}
+}
+
+const NO_ENDING: Error = Error::Decode { what: "the ending of a result" };
+
+/// How the program ended, and the output behind that, of the first segment of a result. It has all of
+/// the header: it is the longest segment, or the only one.
+pub(crate) fn split(segment: &[u8]) -> Result<(Ending, &[u8])> {
+	let (header, output) = segment.split_first_chunk().ok_or(NO_ENDING)?;
+	Ok((Ending::from_bytes(*header).ok_or(NO_ENDING)?, output))
 }
 
 #[cfg(test)]

@@ -1,7 +1,10 @@
 //! Streams that one person seals for one key: results, and the owner's private part. Each block of
 //! the tree is one sealed segment.
 
-use std::io::{self, Write};
+use std::{
+	io::{self, Write},
+	sync::Arc,
+};
 
 use dgcs_primitives::ContentId;
 
@@ -10,13 +13,11 @@ use crate::{
 	error::{Error, Result},
 	keys::{Cipher, Place, Scope, TAG_SIZE},
 	pool::ordered,
-	tree::{leaf_content, Blob, BlobWriter, Each, Leaf, Leaves, Node},
+	tree::{Blob, BlobWriter, Content, Leaf, Leaves, Node},
 };
 
 /// Bytes of plaintext in every segment but the last.
 const SEGMENT: usize = BLOCK_SIZE - TAG_SIZE;
-/// Trees with at most so many bytes are opened as one piece of work.
-const SMALL: u64 = 1 << 20;
 
 /// How many bytes `len` bytes have when they are sealed.
 fn sealed_len(len: u64) -> u64 {
@@ -73,12 +74,24 @@ impl Write for SealedWriter<'_> {
 
 /// A sealed stream that was found, and is read in order.
 pub(crate) struct Sealed<'a> {
+	stream: Stream<'a>,
+	node: Node,
+}
+
+/// What all segments of a stream have in common.
+struct Stream<'a> {
 	source: &'a dyn BlockSource,
 	cipher: Cipher,
 	subtask: u32,
 	scope: Scope,
 	what: &'static str,
-	node: Node,
+}
+
+/// One segment of a stream, to be got and opened.
+pub(crate) struct Segment<'a> {
+	stream: Arc<Stream<'a>>,
+	number: u64,
+	leaf: Leaf,
 }
 
 impl<'a> Sealed<'a> {
@@ -95,57 +108,45 @@ impl<'a> Sealed<'a> {
 		if node.len() > limit {
 			return Err(Error::TooLarge { id: *id, found: node.len(), limit });
 		}
-		Ok(Sealed { source, cipher, subtask, scope, what, node })
+		Ok(Sealed { stream: Stream { source, cipher, subtask, scope, what }, node })
 	}
 
-	/// Whether reading it at once is no burden.
-	pub fn is_small(&self) -> bool {
-		self.node.len() <= SMALL
-	}
-
-	fn segment(&self, number: u64, mut bytes: Vec<u8>) -> Result<Vec<u8>> {
-		let place = Place { subtask: self.subtask, segment: number };
-		let len = self.cipher.open(place, &mut bytes).map(|data| data.len());
-		let what = || format!("{} (subtask {}, segment {number})", self.what, self.subtask);
-		let scope = self.scope;
-		bytes.truncate(len.ok_or_else(|| Error::Sealed { what: what(), scope })?);
-		Ok(bytes)
-	}
-
-	/// Opens all segments on this thread.
-	pub fn read_here(&self, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-		let mut number = 0;
-		self.walk(&mut |_, leaf| {
-			let bytes = match leaf {
-				Leaf::Got(bytes) => bytes.to_vec(),
-				Leaf::Named(id, len) => leaf_content(self.source, &id, len)?,
-			};
-			each(&self.segment(number, bytes)?)?;
-			number += 1;
-			Ok(())
-		})
-	}
-
-	/// Opens all segments on all cores.
-	pub fn read(&self, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-		if self.is_small() {
-			return self.read_here(each);
-		}
-		let mut names = Vec::new();
-		self.walk(&mut |_, leaf| {
-			if let Leaf::Named(id, len) = leaf {
-				names.push(Ok((names.len() as u64, id, len)));
-			}
+	/// All of its segments, in order: at least one.
+	pub fn segments(self) -> Result<Vec<Segment<'a>>> {
+		let (stream, len) = (Arc::new(self.stream), self.node.len());
+		let mut segments = Vec::new();
+		self.node.walk(stream.source, &(0..len), &mut |_, leaf| {
+			let number = segments.len() as u64;
+			segments.push(Segment { stream: stream.clone(), number, leaf });
 			Ok(())
 		})?;
-		let open = |(number, id, len): (u64, ContentId, u64)| {
-			self.segment(number, leaf_content(self.source, &id, len)?)
-		};
-		ordered(names.into_iter(), open, |segment| each(&segment))
+		Ok(segments)
 	}
 
-	fn walk(&self, each: &mut Each<'_>) -> Result<()> {
-		self.node.walk(self.source, &(0..self.node.len()), each)
+	/// Opens all of it on all cores, and hands it over in order.
+	pub fn read(self, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+		let segments = self.segments()?.into_iter().map(Ok);
+		rayon::in_place_scope(|pool| {
+			ordered(pool, segments, &Segment::open).try_for_each(|content| each(content?.bytes()))
+		})
+	}
+}
+
+impl Segment<'_> {
+	/// Whether the stream begins with it.
+	pub fn is_first(&self) -> bool {
+		self.number == 0
+	}
+
+	/// Gets it, and opens it in place.
+	pub fn open(self) -> Result<Content> {
+		let Stream { source, cipher, subtask, scope, what } = &*self.stream;
+		let mut content = self.leaf.get(*source)?;
+		let place = Place { subtask: *subtask, segment: self.number };
+		let len = cipher.open(place, content.bytes_mut()).map(|data| data.len());
+		let what = || format!("{what} (subtask {subtask}, segment {})", self.number);
+		content.truncate(len.ok_or_else(|| Error::Sealed { what: what(), scope: *scope })?);
+		Ok(content)
 	}
 }
 
@@ -172,16 +173,11 @@ mod tests {
 	fn read(store: &Memory, blob: &Blob, limit: u64, owner: u8, subtask: u32) -> Result<Vec<u8>> {
 		let about = (subtask, Scope::Owner, "the test");
 		let sealed = Sealed::open(store, &blob.id, limit, cipher(owner), about)?;
-		let (mut bytes, mut again) = (Vec::new(), Vec::new());
+		let mut bytes = Vec::new();
 		sealed.read(&mut |part| {
 			bytes.extend_from_slice(part);
 			Ok(())
 		})?;
-		sealed.read_here(&mut |part| {
-			again.extend_from_slice(part);
-			Ok(())
-		})?;
-		assert!(bytes == again);
 		Ok(bytes)
 	}
 

@@ -1,11 +1,12 @@
-//! Shards: a task's stream filled, sealed, hashed and named, many of them at a time.
+//! Shards: a task's stream filled, sealed, hashed and named, many blocks at a time.
 //!
-//! One thread fills a shard's buffer with plaintext and notes which segments are to be sealed
-//! where; the shard is then sealed, hashed twice and put block by block, while it is in the
-//! processor's cache, on any thread of the pool. Buffers go round, so that memory is bounded by
-//! their number however long the stream is and however slow the store.
+//! One thread fills a block's buffer with plaintext and notes which segments are to be sealed where; the
+//! block is then sealed, hashed twice and put, while it is in the processor's cache, on any thread of
+//! the pool. Buffers go round, so that memory is bounded by their number however long the stream is and
+//! however slow the store. Blocks come back in any order, and make up their shards in that of the stream.
 
 use std::{
+	collections::BTreeMap,
 	io::{self, Read},
 	sync::{
 		mpsc::{channel, Receiver, Sender},
@@ -18,7 +19,7 @@ use rayon::Scope as Pool;
 use sp_core::H256;
 
 use crate::{
-	audit::{self, ShardHasher, LEAF_SIZE},
+	audit::{self, LEAF_SIZE},
 	block::{fetch, store, BlockSink, BlockSource, BLOCK_SIZE},
 	content_id::sha256,
 	error::{Error, Result},
@@ -29,29 +30,41 @@ use crate::{
 	tree::{shard_leaves, shard_root},
 };
 
-/// The most memory that buffers of shards take, in bytes.
-const BUFFERS: usize = 160 << 20;
+/// Buffers of blocks for each thread of the pool: enough that it finds work while the one that fills
+/// them waits for its turn.
+const BUFFERS_PER_THREAD: usize = 8;
+/// The most buffers of blocks, however many cores there are.
+const MOST_BUFFERS: usize = 128;
 
-/// A segment to be sealed within a shard's buffer.
+/// A segment to be sealed within a block's buffer.
 struct Seal {
-	start: u32,
-	len: u32,
+	start: usize,
+	len: usize,
 	cipher: Arc<Cipher>,
 	place: Place,
 	/// Whether there is no room for a tag: what only fills up is never opened.
 	untagged: bool,
 }
 
-/// A shard on its way through the pool.
+/// A block on its way through the pool.
 struct Work {
+	/// Its place in the stream.
 	number: usize,
 	buffer: Vec<u8>,
 	seals: Vec<Seal>,
 }
 
+/// What is left of a block that was put.
+struct Hashes {
+	/// Of its name.
+	digest: H256,
+	/// Of its subtree of the shard's.
+	subtree: audit::Hash,
+}
+
 struct Done {
 	work: Work,
-	shard: Result<Shard>,
+	hashes: Result<Hashes>,
 }
 
 /// Cuts a stream of sealed pieces into shards. Made by [`write_shards`].
@@ -60,13 +73,20 @@ pub(crate) struct ShardWriter<'a, 'pool> {
 	sink: &'pool dyn BlockSink,
 	sender: Sender<Done>,
 	receiver: Receiver<Done>,
-	size: usize,
+	/// How many blocks a shard has.
+	blocks: usize,
 	/// How many more buffers may be made.
 	spare: usize,
 	flying: usize,
-	shards: Vec<Option<Shard>>,
+	/// How many blocks were begun.
+	begun: usize,
+	/// What came back before a block that comes before it.
+	early: BTreeMap<usize, Hashes>,
+	/// The blocks of the shard that is not whole yet, from its first.
+	whole: Vec<Hashes>,
+	shards: Vec<Shard>,
 	padding: Arc<Cipher>,
-	/// The shard that is being filled, and up to where.
+	/// The block that is being filled, and up to where.
 	current: Option<(Work, usize)>,
 	piece: Option<Piece>,
 }
@@ -89,7 +109,6 @@ pub(crate) fn write_shards<T>(
 	padding: Cipher,
 	fill: impl FnOnce(&mut ShardWriter<'_, '_>) -> Result<T>,
 ) -> Result<(T, Vec<Shard>)> {
-	let size = size as usize;
 	rayon::in_place_scope(|pool| {
 		let (sender, receiver) = channel();
 		let mut writer = ShardWriter {
@@ -97,9 +116,12 @@ pub(crate) fn write_shards<T>(
 			sink,
 			sender,
 			receiver,
-			size,
-			spare: (BUFFERS / size).clamp(2, 2 * rayon::current_num_threads() + 1),
+			blocks: size as usize / BLOCK_SIZE,
+			spare: (BUFFERS_PER_THREAD * rayon::current_num_threads()).min(MOST_BUFFERS),
 			flying: 0,
+			begun: 0,
+			early: BTreeMap::new(),
+			whole: Vec::new(),
 			shards: Vec::new(),
 			padding: Arc::new(padding),
 			current: None,
@@ -115,9 +137,9 @@ impl ShardWriter<'_, '_> {
 	pub fn position(&self) -> u64 {
 		let (number, at) = match &self.current {
 			Some((work, at)) => (work.number, *at),
-			None => (self.shards.len(), 0),
+			None => (self.begun, 0),
 		};
-		number as u64 * self.size as u64 + at as u64
+		number as u64 * BLOCK_SIZE as u64 + at as u64
 	}
 
 	/// Begins the piece of `subtask`.
@@ -163,24 +185,20 @@ impl ShardWriter<'_, '_> {
 		let (start, filled) = match open {
 			Some(open) => open,
 			None => {
-				let mut at = self.current.as_ref().map_or(0, |(_, at)| *at);
+				let at = self.current.as_ref().map_or(0, |(_, at)| *at);
 				let start = Segment::next(at as u64, u64::MAX).start as usize;
 				if start > at {
 					self.pad(start - at)?;
-					at = start;
 				}
-				if at == self.size {
-					at = 0;
-				}
-				(at, 0)
+				// Or that of the next block.
+				(start % BLOCK_SIZE, 0)
 			},
 		};
 		if let Some(piece) = &mut self.piece {
 			piece.open = Some((start, filled));
 		}
-		let end = (start / BLOCK_SIZE + 1) * BLOCK_SIZE - TAG_SIZE;
 		let (work, _) = self.current()?;
-		Ok(&mut work.buffer[start + filled..end])
+		Ok(&mut work.buffer[start + filled..BLOCK_SIZE - TAG_SIZE])
 	}
 
 	/// Counts `read` bytes that were written to [`Self::room`].
@@ -189,7 +207,7 @@ impl ShardWriter<'_, '_> {
 			return Ok(());
 		};
 		*filled += read;
-		if (*start + *filled + TAG_SIZE).is_multiple_of(BLOCK_SIZE) {
+		if *start + *filled + TAG_SIZE == BLOCK_SIZE {
 			self.close_segment()?;
 		}
 		Ok(())
@@ -200,127 +218,125 @@ impl ShardWriter<'_, '_> {
 		let Some((start, len)) = piece.open.take().filter(|(_, len)| *len > 0) else {
 			return Ok(());
 		};
-		let seal = Seal {
-			start: start as u32,
-			len: len as u32,
-			cipher: piece.cipher.clone(),
-			place: piece.place,
-			untagged: false,
-		};
+		let (cipher, place) = (piece.cipher.clone(), piece.place);
 		piece.place.segment += 1;
-		self.seal(seal, len + TAG_SIZE)
+		self.seal(Seal { start, len, cipher, place, untagged: false }, len + TAG_SIZE)
 	}
 
 	/// Fills up `len` bytes, within one block.
 	fn pad(&mut self, len: usize) -> Result<()> {
-		let position = self.position();
+		let place = Place { subtask: 0, segment: self.position() };
 		let cipher = self.padding.clone();
 		let (work, at) = self.current()?;
 		let start = *at;
 		work.buffer[start..start + len].fill(0);
-		let place = Place { subtask: 0, segment: position };
-		let seal = Seal { start: start as u32, len: len as u32, cipher, place, untagged: true };
-		self.seal(seal, len)
+		self.seal(Seal { start, len, cipher, place, untagged: true }, len)
 	}
 
-	/// Notes a segment that takes `len` bytes with its tag, and sends off a shard that is full.
+	/// Notes a segment that takes `len` bytes with its tag, and sends off a block that is full.
 	fn seal(&mut self, seal: Seal, len: usize) -> Result<()> {
-		let size = self.size;
 		let (work, at) = self.current()?;
-		*at = seal.start as usize + len;
+		*at = seal.start + len;
 		work.seals.push(seal);
-		if *at == size {
-			self.send()?;
+		if *at == BLOCK_SIZE {
+			self.send();
 		}
 		Ok(())
 	}
 
-	/// The shard that is being filled, or a new one.
+	/// The block that is being filled, or a new one.
 	fn current(&mut self) -> Result<&mut (Work, usize)> {
 		let current = match self.current.take() {
 			Some(current) => current,
-			None => (self.begin_shard()?, 0),
+			None => (self.begin_block()?, 0),
 		};
 		Ok(self.current.insert(current))
 	}
 
-	fn begin_shard(&mut self) -> Result<Work> {
-		let number = self.shards.len();
+	fn begin_block(&mut self) -> Result<Work> {
 		let mut work = if self.spare > 0 {
 			self.spare -= 1;
-			Work { number, buffer: vec![0; self.size], seals: Vec::new() }
+			Work { number: 0, buffer: vec![0; BLOCK_SIZE], seals: Vec::new() }
 		} else {
 			self.receive()?
 		};
-		work.number = number;
+		work.number = self.begun;
 		work.seals.clear();
-		self.shards.push(None);
+		self.begun += 1;
 		Ok(work)
 	}
 
-	/// Sends the current shard to the pool.
-	fn send(&mut self) -> Result<()> {
-		let Some((work, _)) = self.current.take() else { return Ok(()) };
+	/// Sends the current block to the pool.
+	fn send(&mut self) {
+		let Some((mut work, _)) = self.current.take() else { return };
 		let (sink, sender) = (self.sink, self.sender.clone());
+		let place = work.number % self.blocks;
 		self.flying += 1;
 		self.pool.spawn(move |_| {
-			let mut work = work;
-			let shard = guarded(|| work.process(sink));
+			let hashes = guarded(|| work.process(place, sink));
 			// Nobody listens once the writer gave up: the error it has is enough.
-			let _ = sender.send(Done { work, shard });
+			let _ = sender.send(Done { work, hashes });
 		});
-		Ok(())
 	}
 
-	/// Waits for any shard, notes it, and gives back its buffer.
+	/// Waits for any block, puts it in its place, and gives back its buffer.
 	fn receive(&mut self) -> Result<Work> {
 		let lost = |_| Error::Stream(io::Error::other("a thread of the pool stopped"));
-		let done = self.receiver.recv().map_err(lost)?;
+		let Done { work, hashes } = self.receiver.recv().map_err(lost)?;
 		self.flying -= 1;
-		self.shards[done.work.number] = Some(done.shard?);
-		Ok(done.work)
+		self.early.insert(work.number, hashes?);
+		while let Some(hashes) =
+			self.early.remove(&(self.shards.len() * self.blocks + self.whole.len()))
+		{
+			self.whole.push(hashes);
+			if self.whole.len() == self.blocks {
+				self.end_shard()?;
+			}
+		}
+		Ok(work)
+	}
+
+	/// Names the shard that is whole.
+	fn end_shard(&mut self) -> Result<()> {
+		let (digests, subtrees): (Vec<_>, Vec<_>) =
+			self.whole.drain(..).map(|Hashes { digest, subtree }| (digest, subtree)).unzip();
+		let (id, node) = shard_root(&digests)?;
+		store(self.sink, &id, &node)?;
+		let root =
+			audit::root_of(subtrees).ok_or(Error::Decode { what: "a shard of one block" })?;
+		self.shards.push(Shard { digest: id.digest, root });
+		Ok(())
 	}
 
 	/// Fills up the last shard and waits for all.
 	fn finish(mut self) -> Result<Vec<Shard>> {
 		self.end()?;
-		while let Some((_, at)) = &self.current {
-			let end = (at / BLOCK_SIZE + 1) * BLOCK_SIZE;
-			self.pad(end - at)?;
+		let size = self.blocks as u64 * BLOCK_SIZE as u64;
+		while !self.position().is_multiple_of(size) {
+			let at = self.position() % BLOCK_SIZE as u64;
+			self.pad(BLOCK_SIZE - at as usize)?;
 		}
 		while self.flying > 0 {
 			self.receive()?;
 		}
-		let shards = std::mem::take(&mut self.shards).into_iter().collect::<Option<Vec<_>>>();
-		shards.ok_or(Error::Decode { what: "a shard that never came back" })
+		Ok(self.shards)
 	}
 }
 
 impl Work {
-	/// Seals, hashes and puts the shard, a block at a time.
-	fn process(&mut self, sink: &dyn BlockSink) -> Result<Shard> {
-		let blocks = self.buffer.len() / BLOCK_SIZE;
-		let mut seals = self.seals.iter().peekable();
-		let mut digests = Vec::with_capacity(blocks);
-		let mut tree = ShardHasher::default();
-		for (number, block) in self.buffer.chunks_exact_mut(BLOCK_SIZE).enumerate() {
-			let offset = number * BLOCK_SIZE;
-			while let Some(seal) = seals.next_if(|s| (s.start as usize) < offset + BLOCK_SIZE) {
-				let start = seal.start as usize - offset;
-				let (data, rest) = block[start..].split_at_mut(seal.len as usize);
-				let tag = seal.cipher.seal(seal.place, data);
-				if !seal.untagged {
-					rest[..TAG_SIZE].copy_from_slice(&tag);
-				}
+	/// Seals, hashes and puts the block, which is at `place` in its shard.
+	fn process(&mut self, place: usize, sink: &dyn BlockSink) -> Result<Hashes> {
+		for Seal { start, len, cipher, place, untagged } in &self.seals {
+			let (data, rest) = self.buffer[*start..].split_at_mut(*len);
+			let tag = cipher.seal(*place, data);
+			if !untagged {
+				rest[..TAG_SIZE].copy_from_slice(&tag);
 			}
-			let digest = sha256(block);
-			tree.update(block);
-			store(sink, &ContentId { codec: ContentCodec::Raw, digest }, block)?;
-			digests.push(digest);
 		}
-		let (id, node) = shard_root(&digests)?;
-		store(sink, &id, &node)?;
-		Ok(Shard { digest: id.digest, root: tree.root() })
+		let digest = sha256(&self.buffer);
+		let subtree = audit::block_hash(place, &self.buffer);
+		store(sink, &ContentId { codec: ContentCodec::Raw, digest }, &self.buffer)?;
+		Ok(Hashes { digest, subtree })
 	}
 }
 
@@ -332,16 +348,14 @@ pub fn read_shard(
 	number: u32,
 	each: &mut dyn FnMut(&[u8]) -> Result<()>,
 ) -> Result<()> {
-	let mut tree = ShardHasher::default();
+	let mut subtrees = Vec::new();
 	let expected = shard_blocks(source, manifest, number, &mut |block| {
-		tree.update(block);
+		subtrees.push(audit::block_hash(subtrees.len(), block));
 		each(block)
 	})?;
-	let found = tree.root();
-	if found == expected {
-		Ok(())
-	} else {
-		Err(Error::ShardRoot { shard: number, expected, found })
+	match audit::root_of(subtrees).unwrap_or_default() {
+		found if found == expected => Ok(()),
+		found => Err(Error::ShardRoot { shard: number, expected, found }),
 	}
 }
 

@@ -125,10 +125,7 @@ pub fn read_blob(
 	if len > limit {
 		return Err(Error::TooLarge { id: *id, found: len, limit });
 	}
-	node.walk(source, &(0..len), &mut |_, leaf| match leaf {
-		Leaf::Got(bytes) => each(bytes),
-		Leaf::Named(id, len) => each(&leaf_content(source, &id, len)?),
-	})?;
+	node.walk(source, &(0..len), &mut |_, leaf| each(leaf.get(source)?.bytes()))?;
 	Ok(len)
 }
 
@@ -147,40 +144,79 @@ pub fn get_blob_range(
 	let mut bytes = Vec::with_capacity(len);
 	node.walk(source, &(start..end), &mut |at, leaf| {
 		let (from, to) = (start.max(at) - at, end.min(at + leaf.len()) - at);
-		let range = from as usize..to as usize;
-		match leaf {
-			Leaf::Got(content) => bytes.extend_from_slice(&content[range]),
-			Leaf::Named(id, len) => {
-				bytes.extend_from_slice(&leaf_content(source, &id, len)?[range]);
-			},
-		}
+		bytes.extend_from_slice(&leaf.get(source)?.bytes()[from as usize..to as usize]);
 		Ok(())
 	})?;
 	Ok(bytes)
 }
 
 /// What is called with each leaf, and where it starts.
-pub(crate) type Each<'a> = dyn FnMut(u64, Leaf<'_>) -> Result<()> + 'a;
+pub(crate) type Each<'a> = dyn FnMut(u64, Leaf) -> Result<()> + 'a;
+
+/// The content of a leaf, within the block that it came in: copying it out costs as much as a third of
+/// decrypting it.
+pub(crate) struct Content {
+	block: Vec<u8>,
+	range: Range<usize>,
+}
+
+impl Content {
+	pub fn bytes(&self) -> &[u8] {
+		&self.block[self.range.clone()]
+	}
+
+	pub fn bytes_mut(&mut self) -> &mut [u8] {
+		&mut self.block[self.range.clone()]
+	}
+
+	/// Leaves the first `len` bytes of it.
+	pub fn truncate(&mut self, len: usize) {
+		self.range.end = self.range.end.min(self.range.start + len);
+	}
+
+	fn len(&self) -> u64 {
+		self.range.len() as u64
+	}
+}
 
 /// A leaf on the way through a tree: its content, or where to get it.
-pub(crate) enum Leaf<'a> {
-	Got(&'a [u8]),
+pub(crate) enum Leaf {
+	Got(Content),
 	Named(ContentId, u64),
 }
 
-impl Leaf<'_> {
+impl Leaf {
 	pub fn len(&self) -> u64 {
 		match self {
-			Leaf::Got(bytes) => bytes.len() as u64,
+			Leaf::Got(content) => content.len(),
 			Leaf::Named(_, len) => *len,
 		}
+	}
+
+	/// Its content. The branch above promises how many bytes, at most a block. The last leaf of a high
+	/// tree has branches of its own above it, with one child each.
+	pub fn get(self, source: &dyn BlockSource) -> Result<Content> {
+		let (id, len) = match self {
+			Leaf::Got(content) => return Ok(content),
+			Leaf::Named(id, len) => (id, len),
+		};
+		let mut node = Node::get(source, &id)?;
+		for _ in 0..MAX_HEIGHT {
+			let child = match node {
+				Node::Leaf(content) if content.len() == len => return Ok(content),
+				Node::Branch { ref children, .. } if children.len() == 1 => children[0].0,
+				_ => break,
+			};
+			node = Node::get(source, &child)?;
+		}
+		Err(Error::Tree { id, what: "a leaf of another length or form than promised" })
 	}
 }
 
 /// One checked block of a tree, understood.
 pub(crate) enum Node {
 	/// Content.
-	Leaf(Vec<u8>),
+	Leaf(Content),
 	/// The children, each with how many bytes it stands for.
 	Branch { id: ContentId, children: Vec<(ContentId, u64)> },
 }
@@ -193,14 +229,16 @@ impl Node {
 
 	fn parse(id: &ContentId, bytes: Vec<u8>) -> Result<Self> {
 		let refused = |what| Error::Tree { id: *id, what };
+		let leaf = |block, range| Ok(Node::Leaf(Content { block, range }));
 		if id.codec == ContentCodec::Raw {
-			return Ok(Node::Leaf(bytes));
+			let all = 0..bytes.len();
+			return leaf(bytes, all);
 		}
 		let Some(branch) = parse_file_branch(&bytes) else {
-			let leaf = IdleFileVisit::default().start(&bytes);
-			return match leaf {
+			return match IdleFileVisit::default().start(&bytes) {
 				Ok((content, len, _, None)) if len == content.len() as u64 => {
-					Ok(Node::Leaf(content.to_vec()))
+					let range = place_of(content, &bytes);
+					leaf(bytes, range)
 				},
 				_ => Err(refused("a block that is neither a leaf nor a branch of a file")),
 			};
@@ -223,7 +261,7 @@ impl Node {
 	/// How many bytes the tree under this node has, or says it has.
 	pub fn len(&self) -> u64 {
 		match self {
-			Node::Leaf(bytes) => bytes.len() as u64,
+			Node::Leaf(content) => content.len(),
 			Node::Branch { children, .. } => children.iter().map(|(_, len)| len).sum(),
 		}
 	}
@@ -232,14 +270,14 @@ impl Node {
 	/// under a branch are named, not got: what has at most the size of a block is one, what has
 	/// more is a branch. An empty tree has one leaf.
 	pub fn walk(
-		&self,
+		self,
 		source: &dyn BlockSource,
 		range: &Range<u64>,
 		each: &mut Each<'_>,
 	) -> Result<()> {
 		match self {
-			Node::Leaf(bytes) => each(0, Leaf::Got(bytes)),
-			Node::Branch { .. } => self.walk_branch(source, range, (0, MAX_HEIGHT), each),
+			Node::Leaf(content) => each(0, Leaf::Got(content)),
+			branch => branch.walk_branch(source, range, (0, MAX_HEIGHT), each),
 		}
 	}
 
@@ -281,19 +319,13 @@ impl Node {
 	}
 }
 
-/// Gets a leaf of a tree, whose branch promises `len` bytes of it, at most a block. The last leaf
-/// of a high tree has branches of its own above it, with one child each.
-pub(crate) fn leaf_content(source: &dyn BlockSource, id: &ContentId, len: u64) -> Result<Vec<u8>> {
-	let mut node = Node::get(source, id)?;
-	for _ in 0..MAX_HEIGHT {
-		let child = match node {
-			Node::Leaf(bytes) if bytes.len() as u64 == len => return Ok(bytes),
-			Node::Branch { ref children, .. } if children.len() == 1 => children[0].0,
-			_ => break,
-		};
-		node = Node::get(source, &child)?;
+/// Where `part`, a part of `block`, is in it. One without bytes may be anywhere.
+fn place_of(part: &[u8], block: &[u8]) -> Range<usize> {
+	if part.is_empty() {
+		return 0..0;
 	}
-	Err(Error::Tree { id: *id, what: "a leaf of another length or form than promised" })
+	let start = part.as_ptr().addr() - block.as_ptr().addr();
+	start..start + part.len()
 }
 
 /// The root block over leaves that are full raw blocks with these digests: a shard's.
