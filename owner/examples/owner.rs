@@ -31,6 +31,10 @@ use rayon::prelude::*;
 use serde_json::{json, Map, Value};
 use tokio::{runtime::Handle, task::spawn_blocking};
 
+/// That of `dgcs`.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 const MIB: usize = 1 << 20;
@@ -129,6 +133,11 @@ fn write_file(path: &Path, mib: usize) -> Result<(), Failure> {
 	Ok(file.sync_all()?)
 }
 
+/// Brings all to the disk, so that what is measured next is not measured beside the kernel's writing.
+fn settle() -> io::Result<()> {
+	Command::new("sync").status().map(drop)
+}
+
 /// Lets the system forget the most memory that this process held until now.
 fn forget_peak() -> io::Result<()> {
 	fs::write("/proc/self/clear_refs", "5")
@@ -160,6 +169,7 @@ fn ipfs_add(ipfs: &Path, repository: &Path, file: &Path) -> Result<[f64; 2], Fai
 	let kept = run(&[&add[..], &[path]].concat())?;
 	let named = run(&[&add[..], &["--only-hash", path]].concat())?;
 	fs::remove_dir_all(repository)?;
+	settle()?;
 	Ok([kept, named])
 }
 
@@ -225,9 +235,8 @@ fn compute(
 		.into_par_iter()
 		.map(|subtask| Ok(Verdict { subtask, result: Some((seal(subtask)?, Round(0))) }))
 		.collect();
-	// Brings them to the disk, so that what is measured next is not measured beside the kernel's writing.
 	runtime.block_on(store.usage())?;
-	Command::new("sync").status()?;
+	settle()?;
 	verdicts.map_err(|error: dgcs_content::Error| error.into())
 }
 
@@ -257,7 +266,7 @@ fn fetch(
 	verdicts: &[Verdict],
 	out: &Path,
 ) -> Result<(), Failure> {
-	let mut file = BufWriter::with_capacity(MIB, File::create(out)?);
+	let mut file = BufWriter::with_capacity(128 << 10, File::create(out)?);
 	read(store, manifest, keys, verdicts, &mut |part| file.write_all(part))?;
 	file.flush()?;
 	Ok(file.get_ref().sync_data()?)

@@ -321,7 +321,7 @@ mod tests {
 
 	fn fetched(gaps: &[&str]) -> Fetched {
 		let gaps = gaps.iter().map(|reason| (0, reason.to_string())).collect();
-		Fetched { folder: "out".into(), next: 1, bytes: 0, gaps, done: true }
+		Fetched { next: 1, gaps, done: true, ..Fetched::begun("out".into()) }
 	}
 
 	#[test]

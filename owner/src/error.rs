@@ -53,6 +53,15 @@ pub enum Error {
 		/// Why.
 		source: io::Error,
 	},
+	/// A file of somebody else's where a result should go.
+	#[error(
+		"{} is no result of this task, and has the name of one: move it away and fetch again",
+		.path.display()
+	)]
+	Taken {
+		/// Which one.
+		path: PathBuf,
+	},
 	/// A program that can't be tried here.
 	#[error("this machine can't compute it: {0}")]
 	Trial(String),

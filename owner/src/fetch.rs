@@ -5,7 +5,7 @@
 
 use std::{
 	fs::{self, File},
-	io::{self, Seek, SeekFrom, Write},
+	io::{self, BufRead, Seek, SeekFrom, Write},
 	path::{Path, PathBuf},
 };
 
@@ -69,12 +69,12 @@ pub async fn fetch(
 	let private = blocking(move || Ok(Private::get(&source, &from, &of)?)).await?;
 	let join = private.header.join;
 	let mut fetched = match open.record.fetched.take() {
-		Some(fetched) if fetched.folder == folder && is_there(&fetched, spec.subtasks, join) => {
+		Some(fetched) if fetched.folder == folder && is_there(&fetched, spec.subtasks, join)? => {
 			fetched
 		},
 		_ => {
 			claim(&folder)?;
-			let begun = Fetched { folder, next: 0, bytes: 0, gaps: Vec::new(), done: false };
+			let begun = Fetched::begun(folder);
 			// Before anything is in the folder: a fetch that is interrupted in its first batch would find
 			// it in use, by itself.
 			let noted = begun.clone();
@@ -120,8 +120,11 @@ pub async fn fetch(
 /// What an earlier fetch has put into `out`, if all of it is there: then nobody has to be asked for anything.
 pub(crate) fn fetched_before(record: &Record, out: &Path) -> Result<Option<Fetched>> {
 	let folder = std::path::absolute(out).map_err(at(out))?;
-	let whole = |fetched: &&Fetched| fetched.done && fetched.folder == folder && folder.is_dir();
-	Ok(record.fetched.as_ref().filter(whole).cloned())
+	let Some(fetched) = record.fetched.as_ref().filter(|it| it.done && it.folder == folder) else {
+		return Ok(None);
+	};
+	// Who emptied the folder wants it again.
+	Ok(is_used(&folder)?.then(|| fetched.clone()))
 }
 
 /// Takes away the one file that a fetch has put into its folder, to make room for a better one. Leaves it
@@ -150,7 +153,7 @@ fn part(folder: &Path) -> PathBuf {
 
 /// Whether what was fetched before is where it was put. As long as there is nothing the folder is claimed
 /// anew: somebody else may have used it in the meantime.
-fn is_there(fetched: &Fetched, subtasks: u32, join: Join) -> bool {
+fn is_there(fetched: &Fetched, subtasks: u32, join: Join) -> Result<bool> {
 	let Fetched { folder, next, bytes, done, .. } = fetched;
 	// All of it, and the fetch was killed before it could note that.
 	let finished = || match join {
@@ -159,7 +162,7 @@ fn is_there(fetched: &Fetched, subtasks: u32, join: Join) -> bool {
 		},
 		Join::Files => true,
 	};
-	folder.is_dir() && (*done || part(folder).exists() || (*next == subtasks && finished()))
+	Ok(is_used(folder)? && (*done || part(folder).exists() || (*next == subtasks && finished())))
 }
 
 /// Gives a solution that is whole its name, unless something else has it.
@@ -225,7 +228,8 @@ fn put(
 		let ready =
 			file.set_len(place.bytes).and_then(|()| file.seek(SeekFrom::Start(place.bytes)));
 		ready.map_err(at(&path))?;
-		let mut file = io::BufWriter::with_capacity(1 << 20, file);
+		// For small results: a segment of a large one is written as it is.
+		let mut file = io::BufWriter::with_capacity(128 << 10, file);
 		let joined = results.concatenate(batch.into_iter(), &mut file)?;
 		let synced = file.flush().and_then(|()| file.get_ref().sync_data());
 		synced.map_err(at(&path))?;
@@ -239,7 +243,7 @@ fn put(
 	Ok(joined)
 }
 
-/// Moves all files below `from` to the same places below `to`.
+/// Moves all files below `from` to the same places below `to`, and overwrites nothing of anybody else's.
 fn move_all(from: &Path, to: &Path) -> Result<()> {
 	let mut left = vec![(from.to_owned(), to.to_owned())];
 	while let Some((from, to)) = left.pop() {
@@ -250,11 +254,36 @@ fn move_all(from: &Path, to: &Path) -> Result<()> {
 			if entry.file_type().map_err(at(&source))?.is_dir() {
 				left.push((source, target));
 			} else {
+				// A batch that was interrupted here has moved some of them before.
+				if fs::symlink_metadata(&target).is_ok() && !is_same(&source, &target)? {
+					return Err(Error::Taken { path: target });
+				}
 				fs::rename(&source, &target).map_err(at(&target))?;
 			}
 		}
 	}
 	Ok(())
+}
+
+/// Whether two files have the same bytes.
+fn is_same(one: &Path, other: &Path) -> Result<bool> {
+	let len = |path: &Path| {
+		fs::symlink_metadata(path).map_err(at(path)).map(|it| it.is_file().then_some(it.len()))
+	};
+	if len(one)? != len(other)? {
+		return Ok(false);
+	}
+	let open = |path: &Path| File::open(path).map(io::BufReader::new).map_err(at(path));
+	let (mut left, mut right) = (open(one)?, open(other)?);
+	loop {
+		let (a, b) = (left.fill_buf().map_err(at(one))?, right.fill_buf().map_err(at(other))?);
+		let len = a.len().min(b.len());
+		if len == 0 || a[..len] != b[..len] {
+			return Ok(a.is_empty() && b.is_empty());
+		}
+		left.consume(len);
+		right.consume(len);
+	}
 }
 
 /// Why a subtask adds nothing, or not what it should, in words.
@@ -304,10 +333,46 @@ mod tests {
 		fs::write(from.join("a/b/one"), "1").expect("writable");
 		fs::write(from.join("two"), "2").expect("writable");
 		fs::create_dir_all(&to).expect("can be made");
-		fs::write(to.join("two"), "old").expect("writable");
+		// A fetch that was killed while it moved has left it there.
+		fs::write(to.join("two"), "2").expect("writable");
 		move_all(&from, &to).expect("the same disk");
 		assert_eq!(fs::read_to_string(to.join("a/b/one")).expect("moved"), "1");
 		assert_eq!(fs::read_to_string(to.join("two")).expect("moved"), "2");
+	}
+
+	#[test]
+	fn a_file_of_somebody_elses_is_not_overwritten_by_a_result_of_its_name() {
+		let folder = tempfile::tempdir().expect("a folder");
+		let (from, to) = (folder.path().join(".part"), folder.path().join("out"));
+		fs::create_dir_all(&to).expect("can be made");
+		for (theirs, result) in [("mine", "result"), ("mine", "ours"), ("", "ours")] {
+			fs::create_dir_all(&from).expect("can be made");
+			fs::write(from.join("one"), result).expect("writable");
+			fs::write(to.join("one"), theirs).expect("writable");
+			let error = move_all(&from, &to).expect_err("the name is taken");
+			assert!(matches!(&error, Error::Taken { path } if *path == to.join("one")), "{error}");
+			assert_eq!(fs::read_to_string(to.join("one")).expect("untouched"), theirs);
+			assert_eq!(fs::read_to_string(from.join("one")).expect("kept"), result);
+		}
+	}
+
+	#[test]
+	fn files_are_the_same_by_their_bytes() {
+		let folder = tempfile::tempdir().expect("a folder");
+		let (one, other) = (folder.path().join("one"), folder.path().join("other"));
+		let long = "x".repeat(100_000);
+		for (a, b, same) in [
+			("", "", true),
+			("a", "a", true),
+			("a", "b", false),
+			(&long, &long, true),
+			(&long, &long[1..], false),
+			(&format!("{long}a"), &format!("{long}b"), false),
+		] {
+			fs::write(&one, a).expect("writable");
+			fs::write(&other, b).expect("writable");
+			assert_eq!(is_same(&one, &other).expect("readable"), same);
+		}
 	}
 
 	#[test]
@@ -321,10 +386,13 @@ mod tests {
 			record.fetched = Some(fetched.clone());
 			fetched_before(&record, out).expect("a path")
 		};
-		let fetched =
-			Fetched { folder: out.clone(), next: 1, bytes: 4, gaps: Vec::new(), done: true };
+		let begun = Fetched::begun(out.clone());
+		let fetched = Fetched { next: 1, bytes: 4, done: true, ..begun };
 		assert_eq!(before(&fetched, &out), None, "it was removed");
 		fs::create_dir(&out).expect("can be made");
+		assert_eq!(before(&fetched, &out), None, "it was emptied");
+		assert!(!is_there(&fetched, 1, Join::Concatenate).expect("readable"));
+		fs::write(out.join(SOLUTION), "four").expect("writable");
 		assert_eq!(before(&fetched, &out), Some(fetched.clone()));
 		assert_eq!(before(&fetched, folder.path()), None, "it is elsewhere");
 		let part = Fetched { done: false, ..fetched };
@@ -336,11 +404,13 @@ mod tests {
 		let folder = tempfile::tempdir().expect("a folder");
 		let out = folder.path().join("out");
 		fs::create_dir(&out).expect("can be made");
-		let whole =
-			Fetched { folder: out.clone(), next: 2, bytes: 5, gaps: Vec::new(), done: false };
-		let is_there = |next, join| is_there(&Fetched { next, ..whole.clone() }, 2, join);
+		let whole = Fetched { bytes: 5, ..Fetched::begun(out.clone()) };
+		let is_there =
+			|next, join| is_there(&Fetched { next, ..whole.clone() }, 2, join).expect("readable");
+		fs::write(out.join("file"), "").expect("writable");
 		assert!(is_there(2, Join::Files) && !is_there(1, Join::Files));
 		assert!(!is_there(2, Join::Concatenate), "there is nothing");
+		fs::remove_file(out.join("file")).expect("there");
 		fs::write(part(&out), "whole").expect("writable");
 		assert!(is_there(1, Join::Concatenate) && is_there(2, Join::Concatenate));
 		// It was killed after the first of these, or in the second.
@@ -358,9 +428,8 @@ mod tests {
 		let folder = tempfile::tempdir().expect("a folder");
 		let out = folder.path().join("out");
 		fs::create_dir(&out).expect("can be made");
-		let begun =
-			Fetched { folder: out.clone(), next: 0, bytes: 0, gaps: Vec::new(), done: false };
-		let goes_on = |join| is_there(&begun, 2, join);
+		let begun = Fetched::begun(out.clone());
+		let goes_on = |join| is_there(&begun, 2, join).expect("readable");
 		assert!(!goes_on(Join::Concatenate) && !goes_on(Join::Files), "there is nothing");
 		claim(&out).expect("it is still free");
 		// Killed in its first batch.
@@ -381,7 +450,8 @@ mod tests {
 		let folder = tempfile::tempdir().expect("a folder");
 		let out = folder.path().join("out");
 		let gaps = vec![(0, "out of memory".to_string())];
-		let fetched = Fetched { folder: out.clone(), next: 1, bytes: 4, gaps, done: true };
+		let fetched =
+			Fetched { next: 1, bytes: 4, gaps, done: true, ..Fetched::begun(out.clone()) };
 		take_back(&fetched).expect("there is nothing");
 		fs::create_dir(&out).expect("can be made");
 		take_back(&fetched).expect("there is nothing");

@@ -205,6 +205,11 @@ pub struct Fetched {
 }
 
 impl Fetched {
+	/// Nothing yet.
+	pub(crate) fn begun(folder: PathBuf) -> Self {
+		Fetched { folder, next: 0, bytes: 0, gaps: Vec::new(), done: false }
+	}
+
 	/// Whether all that there is was fetched, and it is not what was asked for.
 	pub fn lacks(&self) -> bool {
 		self.done && !self.gaps.is_empty()

@@ -134,7 +134,7 @@ fn time(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
 	use super::*;
-	use crate::cli::task::tests::wish;
+	use crate::cli::merge::tests::wish;
 
 	#[test]
 	fn the_merge_step_is_compared_with_its_own_limits() {

@@ -5,8 +5,11 @@ mod account;
 mod args;
 mod attempt;
 mod context;
+mod desk;
 mod exit;
+mod merge;
 mod output;
+mod plan;
 mod render;
 mod task;
 

@@ -639,11 +639,10 @@ mod tests {
 		step.submission = Submission::Done { task: TaskId(8), block: 5 };
 		let mut said = |reason: &str, end, paid| {
 			step.fetched = Some(Fetched {
-				folder: "out".into(),
 				next: 1,
-				bytes: 0,
 				gaps: vec![(0, reason.to_string())],
 				done: true,
+				..Fetched::begun("out".into())
 			});
 			let sums = Sums { paid, masternodes: 0, refunded: 0 };
 			step.settlement = Some(Settlement { end, sums, ..settled() });
