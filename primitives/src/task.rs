@@ -116,7 +116,7 @@ pub struct SubtaskLimits {
 	pub time_ms: u32,
 	/// Memory, in MiB. At most [`MAX_MEMORY_MIB`].
 	pub memory_mib: u32,
-	/// Instructions, in wasmtime's fuel.
+	/// Instructions, in the units of `docs/protocol.md`, "Fuel".
 	pub fuel: u64,
 }
 

@@ -182,7 +182,7 @@ pub struct RangeTerms {
 /// Why a seat can't be given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SeatError {
-	/// The operator has, or had, a seat on this range.
+	/// The operator has a seat on this range, or had one that did not lapse.
 	AlreadySeated,
 	/// The range has no open seat.
 	NoOpenSeat,

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 /// The method by which stores find peers. No parameters; returns `Vec<String>` of multiaddresses.
 pub const STORE_ADDRESSES: &str = "dgcs_storeAddresses";
 /// The method by which a worker collects key shares. Parameters `task`, `position` (of the scope in
-/// the manifest's lists: 0 the task's, r + 1 that of range r) and `worker` (SS58); returns
-/// `Vec<`[`ReleasedShare`]`>`.
+/// the manifest's lists: 0 the task's, r + 1 that of range r), `worker` (SS58), and where it may be left
+/// out `range`, the one that the worker has a lease of, which makes the look-up for position 0 short;
+/// returns `Vec<`[`ReleasedShare`]`>`.
 pub const KEY_SHARE: &str = "dgcs_keyShare";
 /// The method by which an owner sees what of its task is kept. Parameter `task`; returns [`Held`].
 pub const HELD: &str = "dgcs_held";

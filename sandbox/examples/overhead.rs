@@ -2,7 +2,7 @@
 //! the time until a program from the cache runs. Fails if a program writes other bytes in the sandbox.
 //!
 //! ```text
-//! cargo run --release -p dgcs-sandbox --example overhead [ROUNDS]
+//! cargo run --release --example overhead [ROUNDS]
 //! ```
 //!
 //! Needs clang and scripts/build-examples.sh. The least of all rounds counts: what else the machine does can only add.

@@ -112,6 +112,29 @@ fn random_numbers_follow_from_the_seed() {
 }
 
 #[test]
+fn each_call_for_random_numbers_begins_at_a_multiple_of_four() {
+	let whole = "(drop (call $random_get (i32.const 4096) (i32.const 1024)))
+		(call $put (i32.const 4096) (i32.const 1024))";
+	let stream = run(&program(whole), subtask(b"")).unwrap().output;
+	// Across the borders of ChaCha20's blocks, of 64 bytes, and of the library's buffer, of four.
+	let lengths = [5, 3, 0, 1, 45, 197, 2, 258, 6];
+	let calls = lengths.map(|length| {
+		format!(
+			"(drop (call $random_get (i32.const 4096) (i32.const {length})))
+			(call $put (i32.const 4096) (i32.const {length}))"
+		)
+	});
+	let found = run(&program(&calls.concat()), subtask(b"")).unwrap().output;
+	let mut at = 0;
+	let expected = lengths.map(|length: usize| {
+		let part = &stream[at..at + length];
+		at = (at + length).next_multiple_of(4);
+		part
+	});
+	assert_eq!(hex::encode(found), hex::encode(expected.concat()));
+}
+
+#[test]
 fn there_are_no_files_and_no_network() {
 	let report = run(
 		&program(
