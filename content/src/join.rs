@@ -102,8 +102,9 @@ impl<'a> Results<'a> {
 	) -> Result<Joined> {
 		let mut joined = Joined::default();
 		let find = |Verdict { subtask, result }| {
-			let found = result.map(|(digest, round)| self.open(subtask, &digest, round));
-			Ok((subtask, found.transpose()?))
+			let Some((digest, round)) = result else { return Ok(vec![(subtask, None)]) };
+			let segments = self.open(subtask, &digest, round)?.segments()?;
+			Ok(segments.into_iter().map(|segment| (subtask, Some(segment))).collect())
 		};
 		let open = |(subtask, segment): (u32, Option<Segment<'_>>)| {
 			let Some(segment) = segment else { return Ok((subtask, None)) };
@@ -112,7 +113,7 @@ impl<'a> Results<'a> {
 		rayon::in_place_scope(|pool| {
 			// The segments of all results are one stream, so that no core waits for the end of a result.
 			let found = ordered(pool, verdicts.map(Ok), &find);
-			let segments = found.flat_map(|found| match found.and_then(segments_of) {
+			let segments = found.flat_map(|found| match found {
 				Ok(segments) => segments.into_iter().map(Ok).collect(),
 				Err(error) => vec![Err(error)],
 			});
@@ -177,12 +178,4 @@ impl<'a> Results<'a> {
 			file.write_all(bytes).map_err(failed)
 		})
 	}
-}
-
-/// What is to be opened of a result. Where there is none, that is handed on.
-fn segments_of<'a>(
-	(subtask, found): (u32, Option<Output<'a>>),
-) -> Result<Vec<(u32, Option<Segment<'a>>)>> {
-	let Some(output) = found else { return Ok(vec![(subtask, None)]) };
-	Ok(output.segments()?.into_iter().map(|segment| (subtask, Some(segment))).collect())
 }

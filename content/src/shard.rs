@@ -326,10 +326,10 @@ impl ShardWriter<'_, '_> {
 impl Work {
 	/// Seals, hashes and puts the block, which is at `place` in its shard.
 	fn process(&mut self, place: usize, sink: &dyn BlockSink) -> Result<Hashes> {
-		for Seal { start, len, cipher, place, untagged } in &self.seals {
-			let (data, rest) = self.buffer[*start..].split_at_mut(*len);
-			let tag = cipher.seal(*place, data);
-			if !untagged {
+		for seal in &self.seals {
+			let (data, rest) = self.buffer[seal.start..].split_at_mut(seal.len);
+			let tag = seal.cipher.seal(seal.place, data);
+			if !seal.untagged {
 				rest[..TAG_SIZE].copy_from_slice(&tag);
 			}
 		}
