@@ -4,7 +4,7 @@ use std::{
 	collections::BTreeMap,
 	io, iter,
 	panic::{catch_unwind, AssertUnwindSafe},
-	sync::mpsc::channel,
+	sync::mpsc::{channel, Receiver, Sender},
 };
 
 use rayon::Scope as Pool;
@@ -15,10 +15,65 @@ use crate::error::{Error, Result};
 const MOST: usize = 32;
 
 /// Does `work`; a panic becomes an error, since who waits for the result would wait for ever.
-pub(crate) fn guarded<R>(work: impl FnOnce() -> Result<R>) -> Result<R> {
+fn guarded<R>(work: impl FnOnce() -> Result<R>) -> Result<R> {
 	// What `work` leaves behind half-done is dropped: the error ends all of the stream.
 	catch_unwind(AssertUnwindSafe(work))
 		.unwrap_or_else(|_| Err(Error::Stream(io::Error::other("a thread of the pool panicked"))))
+}
+
+/// Work on the pool's threads whose results are taken in the order in which it was begun.
+pub(crate) struct Queue<'a, 'pool, R> {
+	pool: &'a Pool<'pool>,
+	sender: Sender<(usize, Result<R>)>,
+	receiver: Receiver<(usize, Result<R>)>,
+	/// What is done before something that was begun before it.
+	early: BTreeMap<usize, Result<R>>,
+	begun: usize,
+	taken: usize,
+}
+
+impl<'a, 'pool, R: Send + 'pool> Queue<'a, 'pool, R> {
+	pub fn new(pool: &'a Pool<'pool>) -> Self {
+		let (sender, receiver) = channel();
+		Queue { pool, sender, receiver, early: BTreeMap::new(), begun: 0, taken: 0 }
+	}
+
+	/// How many results are still to be taken.
+	pub fn len(&self) -> usize {
+		self.begun - self.taken
+	}
+
+	/// Begins `work`. A panic in it becomes an error.
+	pub fn begin(&mut self, work: impl FnOnce() -> Result<R> + Send + 'pool) {
+		let (number, sender) = (self.begun, self.sender.clone());
+		self.begun += 1;
+		self.pool.spawn(move |_| {
+			// Nobody listens after the first error: that one is enough.
+			let _ = sender.send((number, guarded(work)));
+		});
+	}
+
+	/// Adds an error to the results, in its turn.
+	fn fail(&mut self, error: Error) {
+		self.early.insert(self.begun, Err(error));
+		self.begun += 1;
+	}
+
+	/// Waits for the next result; `None` if nothing more was begun. Never to be called within the pool,
+	/// whose thread would wait for others like itself.
+	pub fn take(&mut self) -> Option<Result<R>> {
+		if self.len() == 0 {
+			return None;
+		}
+		loop {
+			if let Some(result) = self.early.remove(&self.taken) {
+				self.taken += 1;
+				return Some(result);
+			}
+			let (number, result) = self.receiver.recv().expect("a sender is kept here; qed");
+			self.early.insert(number, result);
+		}
+	}
 }
 
 /// What `work` makes of each of `items`, in the order of the items. It is done on the threads of the
@@ -38,38 +93,17 @@ where
 	R: Send + 'pool,
 {
 	let most = (4 * rayon::current_num_threads()).min(MOST);
-	let mut items = items.enumerate().fuse();
-	let (sender, receiver) = channel();
-	let mut early: BTreeMap<usize, Result<R>> = BTreeMap::new();
-	let (mut begun, mut taken) = (0, 0);
+	let mut items = items.fuse();
+	let mut queue = Queue::new(pool);
 	iter::from_fn(move || {
-		while begun - taken < most {
-			let Some((number, item)) = items.next() else { break };
-			begun += 1;
-			match item {
-				Ok(item) => {
-					let sender = sender.clone();
-					pool.spawn(move |_| {
-						// Nobody listens after the first error: that one is enough.
-						let _ = sender.send((number, guarded(|| work(item))));
-					});
-				},
-				Err(error) => {
-					early.insert(number, Err(error));
-				},
+		while queue.len() < most {
+			match items.next() {
+				Some(Ok(item)) => queue.begin(move || work(item)),
+				Some(Err(error)) => queue.fail(error),
+				None => break,
 			}
 		}
-		if begun == taken {
-			return None;
-		}
-		loop {
-			if let Some(result) = early.remove(&taken) {
-				taken += 1;
-				return Some(result);
-			}
-			let (number, result) = receiver.recv().expect("a sender is kept here; qed");
-			early.insert(number, result);
-		}
+		queue.take()
 	})
 }
 

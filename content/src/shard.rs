@@ -3,19 +3,14 @@
 //! One thread fills a block's buffer with plaintext and notes which segments are to be sealed where; the
 //! block is then sealed, hashed twice and put, while it is in the processor's cache, on any thread of
 //! the pool. Buffers go round, so that memory is bounded by their number however long the stream is and
-//! however slow the store. Blocks come back in any order, and make up their shards in that of the stream.
+//! however slow the store.
 
 use std::{
-	collections::BTreeMap,
 	io::{self, Read},
-	sync::{
-		mpsc::{channel, Receiver, Sender},
-		Arc,
-	},
+	sync::Arc,
 };
 
 use dgcs_primitives::{ContentCodec, ContentId};
-use rayon::Scope as Pool;
 use sp_core::H256;
 
 use crate::{
@@ -26,7 +21,7 @@ use crate::{
 	keys::{Cipher, Place, TAG_SIZE},
 	layout::Segment,
 	manifest::{Manifest, Shard},
-	pool::guarded,
+	pool::Queue,
 	tree::{shard_leaves, shard_root},
 };
 
@@ -48,8 +43,6 @@ struct Seal {
 
 /// A block on its way through the pool.
 struct Work {
-	/// Its place in the stream.
-	number: usize,
 	buffer: Vec<u8>,
 	seals: Vec<Seal>,
 }
@@ -62,26 +55,16 @@ struct Hashes {
 	subtree: audit::Hash,
 }
 
-struct Done {
-	work: Work,
-	hashes: Result<Hashes>,
-}
-
 /// Cuts a stream of sealed pieces into shards. Made by [`write_shards`].
 pub(crate) struct ShardWriter<'a, 'pool> {
-	pool: &'a Pool<'pool>,
+	queue: Queue<'a, 'pool, (Work, Hashes)>,
+	/// How many blocks the queue may have.
+	most: usize,
 	sink: &'pool dyn BlockSink,
-	sender: Sender<Done>,
-	receiver: Receiver<Done>,
 	/// How many blocks a shard has.
 	blocks: usize,
-	/// How many more buffers may be made.
-	spare: usize,
-	flying: usize,
-	/// How many blocks were begun.
-	begun: usize,
-	/// What came back before a block that comes before it.
-	early: BTreeMap<usize, Hashes>,
+	/// How many blocks were sent to the queue.
+	sent: usize,
 	/// The blocks of the shard that is not whole yet, from its first.
 	whole: Vec<Hashes>,
 	shards: Vec<Shard>,
@@ -110,17 +93,12 @@ pub(crate) fn write_shards<T>(
 	fill: impl FnOnce(&mut ShardWriter<'_, '_>) -> Result<T>,
 ) -> Result<(T, Vec<Shard>)> {
 	rayon::in_place_scope(|pool| {
-		let (sender, receiver) = channel();
 		let mut writer = ShardWriter {
-			pool,
+			queue: Queue::new(pool),
+			most: (BUFFERS_PER_THREAD * rayon::current_num_threads()).min(MOST_BUFFERS),
 			sink,
-			sender,
-			receiver,
 			blocks: size as usize / BLOCK_SIZE,
-			spare: (BUFFERS_PER_THREAD * rayon::current_num_threads()).min(MOST_BUFFERS),
-			flying: 0,
-			begun: 0,
-			early: BTreeMap::new(),
+			sent: 0,
 			whole: Vec::new(),
 			shards: Vec::new(),
 			padding: Arc::new(padding),
@@ -135,11 +113,8 @@ pub(crate) fn write_shards<T>(
 impl ShardWriter<'_, '_> {
 	/// Where in the stream the next byte goes.
 	pub fn position(&self) -> u64 {
-		let (number, at) = match &self.current {
-			Some((work, at)) => (work.number, *at),
-			None => (self.begun, 0),
-		};
-		number as u64 * BLOCK_SIZE as u64 + at as u64
+		let at = self.current.as_ref().map_or(0, |(_, at)| *at);
+		self.sent as u64 * BLOCK_SIZE as u64 + at as u64
 	}
 
 	/// Begins the piece of `subtask`.
@@ -253,47 +228,37 @@ impl ShardWriter<'_, '_> {
 		Ok(self.current.insert(current))
 	}
 
+	/// A new block, in the buffer of the next that is done if there are as many as there may be.
 	fn begin_block(&mut self) -> Result<Work> {
-		let mut work = if self.spare > 0 {
-			self.spare -= 1;
-			Work { number: 0, buffer: vec![0; BLOCK_SIZE], seals: Vec::new() }
-		} else {
-			self.receive()?
-		};
-		work.number = self.begun;
-		work.seals.clear();
-		self.begun += 1;
-		Ok(work)
+		if self.queue.len() >= self.most {
+			if let Some(mut work) = self.receive()? {
+				work.seals.clear();
+				return Ok(work);
+			}
+		}
+		Ok(Work { buffer: vec![0; BLOCK_SIZE], seals: Vec::new() })
 	}
 
 	/// Sends the current block to the pool.
 	fn send(&mut self) {
 		let Some((mut work, _)) = self.current.take() else { return };
-		let (sink, sender) = (self.sink, self.sender.clone());
-		let place = work.number % self.blocks;
-		self.flying += 1;
-		self.pool.spawn(move |_| {
-			let hashes = guarded(|| work.process(place, sink));
-			// Nobody listens once the writer gave up: the error it has is enough.
-			let _ = sender.send(Done { work, hashes });
+		let (sink, place) = (self.sink, self.sent % self.blocks);
+		self.sent += 1;
+		self.queue.begin(move || {
+			let hashes = work.process(place, sink)?;
+			Ok((work, hashes))
 		});
 	}
 
-	/// Waits for any block, puts it in its place, and gives back its buffer.
-	fn receive(&mut self) -> Result<Work> {
-		let lost = |_| Error::Stream(io::Error::other("a thread of the pool stopped"));
-		let Done { work, hashes } = self.receiver.recv().map_err(lost)?;
-		self.flying -= 1;
-		self.early.insert(work.number, hashes?);
-		while let Some(hashes) =
-			self.early.remove(&(self.shards.len() * self.blocks + self.whole.len()))
-		{
-			self.whole.push(hashes);
-			if self.whole.len() == self.blocks {
-				self.end_shard()?;
-			}
+	/// Waits for the next block, adds it to its shard, and gives back its buffer.
+	fn receive(&mut self) -> Result<Option<Work>> {
+		let Some(done) = self.queue.take() else { return Ok(None) };
+		let (work, hashes) = done?;
+		self.whole.push(hashes);
+		if self.whole.len() == self.blocks {
+			self.end_shard()?;
 		}
-		Ok(work)
+		Ok(Some(work))
 	}
 
 	/// Names the shard that is whole.
@@ -316,9 +281,7 @@ impl ShardWriter<'_, '_> {
 			let at = self.position() % BLOCK_SIZE as u64;
 			self.pad(BLOCK_SIZE - at as usize)?;
 		}
-		while self.flying > 0 {
-			self.receive()?;
-		}
+		while self.receive()?.is_some() {}
 		Ok(self.shards)
 	}
 }
