@@ -1,11 +1,18 @@
 //! What happened in a block.
 
-use subxt::events::{DecodeAsEvent, Events as SubxtEvents, Phase};
+use std::collections::BTreeMap;
+
+use dgcs_primitives::TaskId;
+use sp_core::H256;
+use subxt::{
+	events::{DecodeAsEvent, Events as SubxtEvents, Phase},
+	Metadata,
+};
 
 use crate::{
 	error::Failure,
-	runtime::{api, DgcsConfig, Offline},
-	Error, Head, Result,
+	runtime::{api, DgcsConfig, Offline, Runtime},
+	Error, Head, Receipt, Result,
 };
 
 pub use api::{
@@ -14,6 +21,34 @@ pub use api::{
 	workers::events as workers,
 };
 pub use subxt::events::DecodeAsEvent as Event;
+
+/// The version of the metadata that a [`Reader`] is made from.
+pub const METADATA_VERSION: u32 = 16;
+
+/// Reads events whose bytes come from elsewhere than a node's RPC: a node has its own.
+#[derive(Debug)]
+pub struct Reader(Runtime);
+
+impl Reader {
+	/// For blocks of the runtime with this version and metadata. Fails if its events are not what this
+	/// program knows.
+	pub fn new(spec_version: u32, metadata: &[u8]) -> Result<Self> {
+		let metadata = Metadata::decode_from(metadata)
+			.map_err(|error| Error::answer("the metadata of the runtime", error))?;
+		// Genesis and transactions are of no account to events.
+		Ok(Reader(Runtime::new(H256::zero(), spec_version, 0, metadata)?))
+	}
+
+	/// The version of the runtime.
+	pub fn spec_version(&self) -> u32 {
+		self.0.spec_version
+	}
+
+	/// The events of a block, from the value of its storage `System.Events`.
+	pub fn read(&self, block: Head, bytes: Vec<u8>) -> Events {
+		Events::new(block, &self.0.offline, bytes)
+	}
+}
 
 /// The events of one block, in order.
 #[derive(Debug)]
@@ -53,6 +88,16 @@ impl Events {
 			}
 		}
 		Ok(found)
+	}
+
+	/// Who did what in the blocks of work chains that this block brought, by task and by the index of such
+	/// a block.
+	pub fn receipts(&self) -> Result<BTreeMap<(TaskId, u32), Vec<Receipt>>> {
+		let decided = self.find::<verdicts::Decided>()?.into_iter().map(|event| {
+			let receipts = event.receipts.0.into_iter().map(|receipt| receipt.0);
+			((event.task.0, event.index), receipts.collect())
+		});
+		Ok(decided.collect())
 	}
 
 	/// Why the transaction whose events these are failed. `None`: it did not.

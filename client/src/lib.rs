@@ -29,7 +29,7 @@ pub use runtime::{api, spec_version};
 pub use transport::Options;
 pub use tx::{fee, Included, Sender, Sent, LIFETIME};
 pub use vote::{Phase, RangeVote, Seat, SeatState};
-pub use work_chain::{Verdict, WorkChain};
+pub use work_chain::{Receipt, Verdict, WorkChain};
 
 /// Money, in the smallest unit: 1 DGC is 10^12 of it.
 pub type Balance = u128;

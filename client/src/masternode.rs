@@ -6,18 +6,22 @@
 use std::time::Duration;
 
 use codec::DecodeAll;
-use dgcs_primitives::{api::ServiceAddress, ChainRecord, TaskId, TaskSpec, WorkBlock};
+use dgcs_primitives::{
+	api::{ServiceAddress, MAX_BLOCKS_PER_CALL},
+	ChainRecord, TaskId, TaskSpec, WorkBlock,
+};
 use dgcs_rpc::masternode::{
-	Held, KeptSpec, ReleasedShare, WorkChainPage, HELD, KEPT_SPEC, KEPT_WORK_CHAIN, KEY_SHARE,
-	STORE_ADDRESSES,
+	Held, KeptSpec, ReceiptsPage, ReleasedShare, WorkChainPage, HELD, KEPT_RECEIPTS, KEPT_SPEC,
+	KEPT_WORK_CHAIN, KEY_SHARE, STORE_ADDRESSES,
 };
 use serde::de::DeserializeOwned;
+use sp_core::{bounded::BoundedVec, ConstU32};
 use subxt::rpcs::{client::RpcParams, rpc_params, RpcClient};
 use tokio::sync::Mutex;
 
 use crate::{
 	transport::{ask, connect, is_web_socket, within},
-	AccountId, Balance, Error, Result, WorkChain,
+	AccountId, Balance, Error, Receipt, Result, WorkChain,
 };
 
 /// Most addresses that are taken from one masternode.
@@ -125,6 +129,19 @@ impl Masternode {
 		Ok(chain)
 	}
 
+	/// Who did what in the blocks of a work chain from number `from` on, up to 256 of them and as far as it
+	/// keeps that. What the blocks do not commit to is left out.
+	pub async fn receipts(
+		&self,
+		chain: &WorkChain,
+		from: u32,
+	) -> Result<Vec<Option<Vec<Receipt>>>> {
+		let params = rpc_params![chain.task(), from];
+		let page: ReceiptsPage = self.request(KEPT_RECEIPTS, params).await?;
+		let said = said(&page).map_err(|error| Error::answer(KEPT_RECEIPTS, error))?;
+		Ok(chain.proven(from, said))
+	}
+
 	/// Calls any method of its RPC.
 	pub async fn request<T: DeserializeOwned>(&self, method: &str, params: RpcParams) -> Result<T> {
 		// Held while connecting and not longer, so that requests go side by side.
@@ -148,9 +165,30 @@ impl Masternode {
 	}
 }
 
+/// What a page says, which has no more than it may.
+fn said(page: &ReceiptsPage) -> std::result::Result<Vec<Option<Vec<Receipt>>>, codec::Error> {
+	type Said = BoundedVec<Option<Vec<Receipt>>, ConstU32<MAX_BLOCKS_PER_CALL>>;
+	Said::decode_all(&mut &page.receipts[..]).map(BoundedVec::into_inner)
+}
+
 #[cfg(test)]
 mod tests {
+	use codec::Encode;
+
 	use super::*;
+
+	#[test]
+	fn pages_of_receipts_are_bounded() {
+		let page = |count: usize| {
+			let receipts: Vec<Option<Vec<Receipt>>> = vec![Some(Vec::new()); count];
+			ReceiptsPage { height: 1, receipts: receipts.encode() }
+		};
+		assert_eq!(said(&page(0)), Ok(Vec::new()));
+		assert_eq!(said(&page(256)).map(|said| said.len()), Ok(256));
+		assert!(said(&page(257)).is_err());
+		let longer = [page(1).receipts, vec![0]].concat();
+		assert!(said(&ReceiptsPage { height: 1, receipts: longer }).is_err());
+	}
 
 	#[test]
 	fn an_address_that_is_no_url_is_refused() {

@@ -2,10 +2,15 @@
 //! the top-level chain's state has, and give the same roots.
 
 use codec::{Decode, Encode};
-use dgcs_primitives::{ChainRecord, Head, Outcome, RangeIndex, Round, TaskId, TaskSpec, WorkBlock};
+use dgcs_primitives::{
+	merkle_root, ChainRecord, Head, Outcome, RangeIndex, Round, TaskId, TaskSpec, WorkBlock,
+};
 use sp_core::H256;
 
-use crate::{Error, Result};
+use crate::{AccountId, Balance, Error, Result};
+
+/// What one worker did in one block of a work chain, and what it was paid.
+pub type Receipt = dgcs_primitives::Receipt<AccountId, Balance>;
 
 /// What became true of one subtask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +103,20 @@ impl WorkChain {
 		}
 	}
 
+	/// Of what somebody says are the receipts of the blocks from number `from` on, those that the blocks
+	/// commit to: anything else is `None`.
+	pub fn proven(
+		&self,
+		from: u32,
+		said: impl IntoIterator<Item = Option<Vec<Receipt>>>,
+	) -> Vec<Option<Vec<Receipt>>> {
+		let blocks = self.blocks.iter().skip(from as usize);
+		let check = |(block, receipts): (&WorkBlock, Option<Vec<Receipt>>)| {
+			receipts.filter(|receipts| merkle_root(receipts) == block.receipts_root)
+		};
+		blocks.zip(said).map(check).collect()
+	}
+
 	/// All verdicts so far, in the order in which they fell. `spec` is the task's.
 	pub fn verdicts<'a, Balance>(
 		&'a self,
@@ -186,6 +205,44 @@ mod tests {
 
 			let decoded = WorkChain::decode(&mut &chain.encode()[..]).expect("its own encoding");
 			prop_assert_eq!(decoded, chain);
+		}
+	}
+
+	#[test]
+	fn receipts_that_a_block_does_not_commit_to_are_left_out() {
+		let receipt = |worker, paid| Receipt {
+			worker: AccountId::new([worker; 32]),
+			agreed: 1,
+			dissented: 0,
+			paid,
+		};
+		let of = |block: u8| vec![receipt(block, 5), receipt(block + 1, 5), receipt(block + 2, 5)];
+		let mut whole = WorkChain::new(TASK);
+		for (number, block) in (0..).zip(chain(&[true; 4]).0.blocks) {
+			let (parent, receipts_root) = (whole.tip(), merkle_root(&of(number)));
+			whole.push(WorkBlock { parent, receipts_root, ..block }).expect("it is the next");
+		}
+		let all: Vec<_> = (0..4).map(|block| Some(of(block))).collect();
+		assert_eq!(whole.proven(0, all.clone()), all);
+		assert_eq!(whole.proven(2, all[2..].to_vec()), all[2..]);
+		assert_eq!(whole.proven(0, all[..1].to_vec()), all[..1], "no more than what is said");
+		let beyond = [all.clone(), all.clone()].concat();
+		assert_eq!(whole.proven(0, beyond), all, "nor than there are blocks");
+		assert!(whole.proven(0, vec![None; 4]).iter().all(Option::is_none));
+		assert!(whole.proven(1, all.clone()).iter().all(Option::is_none), "those of others");
+		let wrong: [fn(&mut Vec<Receipt>); 6] = [
+			|receipts| receipts[0].paid += 1,
+			|receipts| receipts[1].dissented = 1,
+			|receipts| receipts[2].worker = AccountId::new([9; 32]),
+			|receipts| receipts.swap(0, 1),
+			|receipts| drop(receipts.pop()),
+			|receipts| receipts.clear(),
+		];
+		for (number, change) in wrong.iter().enumerate() {
+			let mut said = all.clone();
+			change(said[1].as_mut().expect("all are there"));
+			let left = [all[0].clone(), None, all[2].clone(), all[3].clone()];
+			assert_eq!(whole.proven(0, said), left, "change {number}");
 		}
 	}
 

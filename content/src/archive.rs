@@ -59,14 +59,14 @@ pub(crate) fn list(folder: &Path) -> impl Iterator<Item = Result<Found>> + '_ {
 	})
 }
 
-/// How many files there are below `folder`, and how many bytes they have. Fails where packing it, or
-/// cutting it by files, would fail without having been begun.
+/// How many files there are below `folder`, and how many bytes they have. Opens each, and fails where
+/// packing it, or cutting it by files, would fail without having been begun.
 pub fn measure(folder: &Path) -> Result<(u64, u64)> {
 	list(folder).try_fold((0, 0u64), |(files, bytes), found| {
-		let metadata = found?.metadata;
+		let Found { path, metadata, .. } = found?;
 		Ok(match metadata.is_dir() {
 			true => (files, bytes),
-			false => (files + 1, bytes.saturating_add(metadata.len())),
+			false => (files + 1, bytes.saturating_add(Steady::open(&path)?.len())),
 		})
 	})
 }
@@ -288,7 +288,14 @@ fn make_executable(_: &File) -> io::Result<()> {
 #[cfg(all(test, unix))]
 mod tests {
 	use super::*;
-	use std::os::unix::fs::{symlink, PermissionsExt};
+	use std::{
+		ffi::OsStr,
+		os::unix::{
+			ffi::OsStrExt,
+			fs::{symlink, PermissionsExt},
+			net::UnixListener,
+		},
+	};
 
 	fn packed(folder: &Path) -> Vec<u8> {
 		let mut bytes = Vec::new();
@@ -403,6 +410,161 @@ mod tests {
 		assert!(matches!(error, Error::NotAFile { what: "a symbolic link", .. }), "{error}");
 		let error = pack(&temporary.path().join("nowhere"), &mut io::sink()).expect_err("refused");
 		assert!(matches!(error, Error::Read { .. }), "{error}");
+	}
+
+	/// Takes an archive, and does something once its first entry has been begun: the file of that is open
+	/// then, and nothing of it is read.
+	struct Meanwhile<F> {
+		archive: Vec<u8>,
+		change: Option<F>,
+	}
+
+	impl<F: FnOnce()> Write for Meanwhile<F> {
+		fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+			if let Some(change) = self.change.take() {
+				change();
+			}
+			self.archive.write(bytes)
+		}
+
+		fn flush(&mut self) -> io::Result<()> {
+			Ok(())
+		}
+	}
+
+	/// Packs a folder with the files `a`, `b` and `below/c`, of 100,000 bytes each, to which `change` is done
+	/// while `a` is packed; and gives what comes out of the archive.
+	fn pack_while(change: impl FnOnce(&Path)) -> Result<Vec<(String, Vec<u8>)>> {
+		let temporary = tempfile::tempdir().expect("a temporary folder");
+		let (from, to) = (temporary.path().join("from"), temporary.path().join("to"));
+		fs::create_dir_all(from.join("below")).expect("possible");
+		for name in ["a", "b", "below/c"] {
+			fs::write(from.join(name), [b'x'; 100_000]).expect("possible");
+		}
+		let mut out = Meanwhile { archive: Vec::new(), change: Some(|| change(&from)) };
+		pack(&from, &mut out)?;
+		assert!(out.change.is_none());
+		unpack(&mut &out.archive[..], &to, 1_000_000).expect("just packed");
+		let files = list(&to).map(|found| found.expect("plain")).filter(|it| it.metadata.is_file());
+		Ok(files.map(|it| (it.name, fs::read(it.path).expect("plain"))).collect())
+	}
+
+	#[test]
+	fn pack_fails_when_a_file_changes_under_it() {
+		let append = |path: &Path| {
+			let file = File::options().append(true).open(path);
+			file.and_then(|mut file| file.write_all(b"more")).expect("possible");
+		};
+		let cut = |path: &Path| {
+			let file = File::options().write(true).open(path);
+			file.and_then(|file| file.set_len(99)).expect("possible");
+		};
+		let error = pack_while(|folder| append(&folder.join("a"))).expect_err("it grew");
+		let grown = matches!(&error, Error::Changed { expected: 100_000, found: 100_001, .. });
+		assert!(grown && error.to_string().contains("from/a"), "{error}");
+		let error = pack_while(|folder| cut(&folder.join("a"))).expect_err("it shrank");
+		assert!(matches!(error, Error::Changed { expected: 100_000, found: 99, .. }), "{error}");
+		let remove = |folder: &Path| fs::remove_file(folder.join("b")).expect("there");
+		let error = pack_while(remove).expect_err("it was listed, and is gone");
+		assert!(matches!(&error, Error::Read { path, .. } if path.ends_with("from/b")), "{error}");
+		let error = pack_while(|folder| {
+			remove(folder);
+			symlink("/etc/passwd", folder.join("b")).expect("possible");
+		});
+		let error = error.expect_err("a link in the place of a file");
+		assert!(matches!(error, Error::NotAFile { what: "a symbolic link", .. }), "{error}");
+		let error = pack_while(|folder| {
+			fs::remove_dir_all(folder.join("below")).expect("there");
+		});
+		assert!(matches!(error, Err(Error::Read { .. })), "a folder that was listed is gone");
+	}
+
+	#[test]
+	fn an_archive_has_each_file_as_it_was_at_one_time() {
+		let old = || vec![b'x'; 100_000];
+		let names = |files: &[(String, Vec<u8>)]| {
+			files.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>()
+		};
+		// What is open is there to its end, whatever becomes of its name.
+		let gone = pack_while(|folder| fs::remove_file(folder.join("a")).expect("there"));
+		assert_eq!(gone.expect("it was open")[0], ("a".into(), old()));
+		let replaced = pack_while(|folder| {
+			for name in ["a", "b"] {
+				fs::write(folder.join("new"), "new").expect("possible");
+				fs::rename(folder.join("new"), folder.join(name)).expect("possible");
+			}
+		});
+		let replaced = replaced.expect("each is whole");
+		assert_eq!(names(&replaced), ["a", "b", "below/c"]);
+		assert_eq!((&replaced[0].1, &replaced[1].1), (&old(), &b"new".to_vec()));
+		// A file that comes is packed where its folder has not been looked at.
+		let added = pack_while(|folder| {
+			fs::write(folder.join("aa"), "1").expect("possible");
+			fs::write(folder.join("below/d"), "1").expect("possible");
+		});
+		assert_eq!(names(&added.expect("plain")), ["a", "b", "below/c", "below/d"]);
+	}
+
+	#[test]
+	fn what_comes_after_a_folder_was_measured_is_packed() {
+		let temporary = tempfile::tempdir().expect("a temporary folder");
+		let (from, to) = (temporary.path().join("from"), temporary.path().join("to"));
+		fs::create_dir(&from).expect("possible");
+		fs::write(from.join("a"), "12").expect("possible");
+		assert_eq!(measure(&from).expect("one file"), (1, 2));
+		fs::write(from.join("b"), "345").expect("possible");
+		unpack(&mut &packed(&from)[..], &to, 5).expect("just packed");
+		assert_eq!(measure(&to).expect("two files"), (2, 5));
+	}
+
+	#[test]
+	fn what_is_no_file_and_names_that_are_no_text_are_refused_and_named() {
+		let temporary = tempfile::tempdir().expect("a temporary folder");
+		let refused = |name: &[u8], make: &dyn Fn(&Path), is_right: &dyn Fn(&Error) -> bool| {
+			let path = temporary.path().join(OsStr::from_bytes(name));
+			make(&path);
+			let errors = [
+				measure(temporary.path()).expect_err("refused"),
+				pack(temporary.path(), &mut io::sink()).expect_err("refused"),
+			];
+			for error in errors {
+				assert!(is_right(&error), "{error}");
+				let (Error::NotAFile { path: named, .. } | Error::Name { path: named }) = &error
+				else {
+					panic!("{error}")
+				};
+				assert_eq!(named, &path);
+			}
+			fs::remove_file(path).expect("there");
+		};
+		let no_file = |error: &Error| {
+			matches!(error, Error::NotAFile { what: "a device, pipe or socket", .. })
+		};
+		refused(b"socket", &|path| drop(UnixListener::bind(path).expect("possible")), &no_file);
+		// Opening it would wait for somebody who writes to it.
+		let pipe = |path: &Path| {
+			let made = std::process::Command::new("mkfifo").arg(path).status();
+			assert!(made.expect("every system has it").success());
+		};
+		refused(b"pipe", &pipe, &no_file);
+		let file = |path: &Path| fs::write(path, "text").expect("possible");
+		refused(b"no \xff text", &file, &|error| matches!(error, Error::Name { .. }));
+		fs::write(temporary.path().join("text"), "").expect("possible");
+		assert_eq!(measure(temporary.path()).expect("plain"), (1, 0));
+	}
+
+	#[test]
+	fn measure_fails_when_a_file_may_not_be_read() {
+		let temporary = tempfile::tempdir().expect("a temporary folder");
+		let path = temporary.path().join("secret");
+		fs::write(&path, "1").expect("possible");
+		fs::set_permissions(&path, PermissionsExt::from_mode(0o000)).expect("mine");
+		match (File::open(&path), measure(temporary.path())) {
+			// Root reads everything.
+			(Ok(_), found) => assert_eq!(found.expect("readable"), (1, 1)),
+			(Err(_), Err(Error::Read { path: named, .. })) => assert_eq!(named, path),
+			(Err(_), other) => panic!("{other:?}"),
+		}
 	}
 
 	#[test]

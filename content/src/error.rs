@@ -96,6 +96,16 @@ pub enum Error {
 		/// How many it may have.
 		limit: u64,
 	},
+	/// Another number of bytes than promised.
+	#[error("{} has {found} bytes, its owner promised {promised}", display(.id))]
+	Length {
+		/// What was asked for.
+		id: ContentId,
+		/// How many bytes it has or claims to have.
+		found: u64,
+		/// How many it must have.
+		promised: u64,
+	},
 	/// A tree of blocks that does not add up.
 	#[error("{} is no file tree of the expected form: {what}", display(.id))]
 	Tree {

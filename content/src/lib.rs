@@ -33,7 +33,7 @@ pub use manifest::{
 	is_shard_size, Holder, Job, Manifest, Shard, DEFAULT_SHARD_SIZE, MANIFEST_MARK, MAX_JOB,
 	MAX_MANIFEST, MAX_SHARD_SIZE,
 };
-pub use private::{FileEntry, Form, Header, Private};
+pub use private::{FileEntry, Form, Header, Merge, Private};
 pub use result::{result_id, seal_result, Ending, Output};
 pub use shard::{audit_shard, read_shard};
 pub use task::{prepare, restore, Input, Masternode, Plan, Prepared};

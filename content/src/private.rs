@@ -5,6 +5,7 @@
 use std::io::Write;
 
 use codec::{Decode, Encode};
+use dgcs_primitives::SubtaskLimits;
 
 use crate::{
 	block::{BlockSink, BlockSource},
@@ -36,8 +37,17 @@ pub enum Form {
 	Files,
 }
 
-/// What is known before the input is read.
+/// The step that merges a task's results: a task of its own. Its program and environment are this task's.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Merge {
+	/// The program's arguments.
+	pub arguments: Vec<String>,
+	/// What it may use.
+	pub limits: SubtaskLimits,
+}
+
+/// What is known before the input is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
 	/// The file's or folder's own name.
 	pub name: String,
@@ -47,6 +57,40 @@ pub struct Header {
 	pub cut: Cut,
 	/// How the results are joined.
 	pub join: Join,
+	/// How the one stream that they are joined to is merged. `None`: it is the solution, or each result
+	/// is a file.
+	pub merge: Option<Merge>,
+}
+
+/// How a header's join and merge are written: as one, since files are not merged.
+#[derive(Encode, Decode)]
+enum Joining {
+	Concatenate,
+	Files,
+	Merge(Merge),
+}
+
+impl Encode for Header {
+	fn encode(&self) -> Vec<u8> {
+		let joining = match (&self.merge, self.join) {
+			(Some(merge), _) => Joining::Merge(merge.clone()),
+			(None, Join::Concatenate) => Joining::Concatenate,
+			(None, Join::Files) => Joining::Files,
+		};
+		(&self.name, self.form, self.cut, joining).encode()
+	}
+}
+
+impl Decode for Header {
+	fn decode<I: codec::Input>(input: &mut I) -> std::result::Result<Self, codec::Error> {
+		let (name, form, cut, joining) = Decode::decode(input)?;
+		let (join, merge) = match joining {
+			Joining::Concatenate => (Join::Concatenate, None),
+			Joining::Files => (Join::Files, None),
+			Joining::Merge(merge) => (Join::Concatenate, Some(merge)),
+		};
+		Ok(Header { name, form, cut, join, merge })
+	}
 }
 
 /// A file that is the piece of one subtask. They are in the order of the subtasks.
@@ -134,5 +178,33 @@ impl Private {
 		let whole = input.is_empty();
 		let named = files.iter().all(|file| file.path.len() <= MAX_NAME);
 		(whole && named).then_some(Private { header, files, input_len }).ok_or_else(refused)
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	fn header(join: Join, merge: Option<Merge>) -> Header {
+		Header { name: "n".into(), form: Form::File, cut: Cut::Index(3), join, merge }
+	}
+
+	#[test]
+	fn headers_say_how_results_are_joined() {
+		let limits = SubtaskLimits { time_ms: 1, memory_mib: 2, fuel: 3 };
+		let merge = Merge { arguments: vec!["join".into()], limits };
+		let start = [4, b'n', 1, 3, 3, 0, 0, 0];
+		let merged =
+			[2, 4, 16, b'j', b'o', b'i', b'n', 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0];
+		for (header, end) in [
+			(header(Join::Concatenate, None), &[0][..]),
+			(header(Join::Files, None), &[1]),
+			(header(Join::Concatenate, Some(merge)), &merged),
+		] {
+			let bytes = [&start[..], end].concat();
+			assert_eq!(header.encode(), bytes);
+			assert_eq!(Header::decode(&mut &*bytes), Ok(header));
+		}
+		assert!(Header::decode(&mut &[&start[..], &[3]].concat()[..]).is_err());
 	}
 }

@@ -20,7 +20,7 @@ use crate::{
 	join::Join,
 	keys::{OwnerSecret, Scope, SharesWriter, Sharing, TaskKeys, TaskNonce, Use},
 	manifest::{is_shard_size, Holder, Job, Manifest, MAX_JOB},
-	private::{FileEntry, Form, Header, Private, PrivateWriter},
+	private::{FileEntry, Form, Header, Merge, Private, PrivateWriter},
 	shard::write_shards,
 	tree::{Blob, BlobWriter, Leaves},
 };
@@ -86,6 +86,8 @@ pub struct Plan {
 	pub cut: Cut,
 	/// How the results become a solution.
 	pub join: Join,
+	/// How a second task merges them, once they are joined to one stream.
+	pub merge: Option<Merge>,
 	/// How many subtasks are leased together. 1 to 64.
 	pub range_size: u32,
 	/// Bytes in a shard. 8 to 32 MiB in steps of 256 KiB.
@@ -134,7 +136,7 @@ pub fn prepare(
 	}
 	let form = input.form(cut)?;
 	let keys = secret.task(&nonce);
-	let header = Header { name: input.name()?, form, cut, join };
+	let header = Header { name: input.name()?, form, cut, join, merge: plan.merge.clone() };
 	let mut private = PrivateWriter::new(sink, &keys, &header)?;
 	let padding = keys.scope(Scope::Owner).cipher(Use::Padding);
 	let (pieces, shards) = write_shards(shard_size, sink, padding, |shards| {

@@ -129,7 +129,8 @@ pub fn read_blob(
 	Ok(len)
 }
 
-/// Reads `len` bytes from `start` of a blob: no more leaves than that needs.
+/// Reads `len` bytes from `start` of a blob, which must have the length that it says: no more leaves than
+/// that needs.
 pub fn get_blob_range(
 	source: &dyn BlockSource,
 	blob: &Blob,
@@ -138,8 +139,11 @@ pub fn get_blob_range(
 ) -> Result<Vec<u8>> {
 	let end = start.saturating_add(len as u64);
 	let node = Node::get(source, &blob.id)?;
-	if node.len() != blob.len || end > blob.len {
-		return Err(Error::TooLarge { id: blob.id, found: node.len().max(end), limit: blob.len });
+	if node.len() != blob.len {
+		return Err(Error::Length { id: blob.id, found: node.len(), promised: blob.len });
+	}
+	if end > blob.len {
+		return Err(Error::TooLarge { id: blob.id, found: end, limit: blob.len });
 	}
 	let mut bytes = Vec::with_capacity(len);
 	node.walk(source, &(start..end), &mut |at, leaf| {
@@ -359,7 +363,7 @@ pub(crate) fn shard_leaves(
 	};
 	let found: u64 = children.iter().map(|(_, len)| len).sum();
 	if found != u64::from(shard_size) {
-		return Err(Error::TooLarge { id: *root, found, limit: shard_size.into() });
+		return Err(Error::Length { id: *root, found, promised: shard_size.into() });
 	}
 	let full = |(id, len): (ContentId, u64)| {
 		(len == BLOCK_SIZE as u64 && id.codec == ContentCodec::Raw).then_some(id)
@@ -427,6 +431,15 @@ mod tests {
 				let range = get_blob_range(&store, &blob, start as u64, end - start);
 				assert!(range.expect("complete") == content[start..end]);
 				assert!(get_blob_range(&store, &blob, blob.len, 1).is_err());
+				for promised in [blob.len / 10, blob.len + 1, 10 * blob.len] {
+					if promised != blob.len {
+						let other = Blob { len: promised, ..blob };
+						let error =
+							get_blob_range(&store, &other, 0, 0).expect_err("another length");
+						let Error::Length { found, .. } = error else { panic!("{error}") };
+						assert_eq!(found, blob.len);
+					}
+				}
 			}
 		}
 	}
@@ -443,7 +456,8 @@ mod tests {
 		assert!(found.iter().map(|id| id.digest).eq(leaves));
 		for wrong in [size / 10, size - 1, size + 1, size * 2] {
 			let error = shard_leaves(&store, &id, wrong).expect_err("another size");
-			assert!(matches!(error, Error::TooLarge { .. }), "{error}");
+			let Error::Length { found, promised, .. } = error else { panic!("{error}") };
+			assert_eq!((found, promised), (size.into(), wrong.into()));
 		}
 	}
 

@@ -2,15 +2,16 @@
 
 mod common;
 
-use std::fs;
+use std::{fs, sync::Mutex};
 
 use common::{files, pattern, World};
 use dgcs_content::{
 	audit, audit_shard,
+	content_id::raw,
 	keys::{open_release, seal_release, HolderShares, KeyRing},
-	merkle, prepare, read_all, read_shard, read_shared, restore, seal_result, BlockSink, Cut,
-	CutError, EncryptionSecret, Ending, Error, Gap, Input, Manifest, OwnerSecret, Plan, Private,
-	RangeInput, Results, Scope, TaskNonce, Verdict, MAX_SHARD_SIZE,
+	merkle, prepare, read_all, read_shard, read_shared, restore, result_id, seal_result, BlockSink,
+	BlockSource, Cut, CutError, Directory, EncryptionSecret, Ending, Error, Gap, Input, Manifest,
+	OwnerSecret, Plan, Private, RangeInput, Results, Scope, TaskNonce, Verdict, MAX_SHARD_SIZE,
 };
 use dgcs_primitives::{leaf_hash, ContentId, EncryptionKey, RangeIndex, ResultDigest, Round};
 use proptest::prelude::*;
@@ -532,21 +533,140 @@ fn results_are_joined_and_gaps_reported() {
 		Err(Error::NotEmpty { .. })
 	));
 
-	// Two results in each other's place, one that is too large, one that nobody has.
-	let mut swapped = verdicts.clone();
-	(swapped[0].result, swapped[2].result) = (verdicts[2].result, verdicts[0].result);
-	let mut sink = std::io::sink();
-	let refused = results.concatenate(swapped.into_iter(), &mut sink);
-	assert!(matches!(refused, Err(Error::Sealed { .. })));
-	let small = Results::new(&world.store, &manifest, &keys, 300_000);
-	let refused = small.concatenate(verdicts.iter().copied(), &mut sink);
-	assert!(matches!(refused, Err(Error::TooLarge { .. })));
-	let nowhere = Verdict { subtask: 0, result: Some((ResultDigest::default(), Round(0))) };
-	let refused = results.concatenate([nowhere].into_iter(), &mut sink);
-	assert!(matches!(refused, Err(Error::Missing(_))));
-	let beyond = Verdict { subtask: 4, ..nowhere };
-	let refused = results.concatenate([beyond].into_iter(), &mut sink);
+	let beyond = Verdict { subtask: 4, result: verdicts[0].result };
+	let refused = results.concatenate([beyond].into_iter(), &mut std::io::sink());
 	assert!(matches!(refused, Err(Error::OutOfRange { number: 4, count: 4, .. })));
+}
+
+/// A store that notes the names of what is put there.
+struct Noting<'a>(&'a Directory, Mutex<Vec<ContentId>>);
+
+impl BlockSink for Noting<'_> {
+	fn put(&self, id: &ContentId, bytes: &[u8]) -> std::io::Result<()> {
+		self.1.lock().expect("no panic").push(*id);
+		self.0.put(id, bytes)
+	}
+}
+
+/// Whatever is in the place of a result, those around it are read.
+#[test]
+fn a_result_that_cannot_be_read_is_a_gap_between_the_others() {
+	let world = World { masternodes: Vec::new(), ..World::new() };
+	let manifest = world.prepare(&Input::Nothing, Cut::Index(12), 4).expect("possible").manifest;
+	let keys = world.owner.task(&manifest.nonce);
+	// The blocks of a result: its segments in order, and their root if there is more than one.
+	let seal = |subtask: u32, range: u32, ending, output: &[u8]| {
+		let sink = Noting(&world.store, Mutex::default());
+		let key = keys.scope(Scope::Range(RangeIndex(range)));
+		let digest = seal_result(&sink, &key, Round(0), subtask, ending, &mut &output[..]);
+		(digest.expect("there is room"), sink.1.into_inner().expect("no panic"))
+	};
+	let limit = 600_000;
+	let good: Vec<Vec<u8>> = [1, limit, 300_000, 0, 7].map(pattern).into();
+	let mut verdicts = Vec::new();
+	for (subtask, output) in (0..12).step_by(2).zip(&good) {
+		let ending = if subtask == 8 { Ending::Exit(3) } else { Ending::Ok };
+		let (digest, _) = seal(subtask, subtask / 4, ending, output);
+		verdicts.push(Verdict { subtask, result: Some((digest, Round(0))) });
+	}
+	let mut bad = |subtask, digest| {
+		verdicts.push(Verdict { subtask, result: Some((digest, Round(0))) });
+	};
+	let remove = |id: &ContentId| fs::remove_file(world.store.path_of(id)).expect("stored");
+	let long = pattern(limit + 1);
+	// Nobody has it.
+	let (gone, blocks) = seal(1, 0, Ending::Ok, &long[..9]);
+	remove(&blocks[0]);
+	bad(1, gone);
+	// Nobody has its second segment, and its program failed.
+	let (torn, blocks) = seal(3, 0, Ending::Trap, &long[..limit]);
+	let (lost, first) = (blocks[1], &long[..262_144 - 16 - 5]);
+	remove(&lost);
+	bad(3, torn);
+	// It is that of another range; ten times too large; other bytes; and nothing that was sealed.
+	bad(5, seal(5, 0, Ending::Ok, b"another's").0);
+	bad(7, seal(7, 1, Ending::Ok, &long.repeat(10)).0);
+	let (wrong, blocks) = seal(9, 2, Ending::Ok, b"sealed");
+	fs::write(world.store.path_of(&blocks[0]), "something else").expect("possible");
+	bad(9, wrong);
+	let junk = ResultDigest(raw(b"junk").digest);
+	world.store.put(&result_id(&junk), b"junk").expect("there is room");
+	bad(11, junk);
+	verdicts.push(Verdict { subtask: 10, result: None });
+	verdicts.sort_by_key(|verdict| verdict.subtask);
+
+	let turns = Mutex::new(Vec::new());
+	let told = |subtask, bytes| turns.lock().expect("no panic").push((subtask, bytes));
+	let results = Results::new(&world.store, &manifest, &keys, limit as u64).telling(&told);
+	let mut solution = Vec::new();
+	let joined = results.concatenate(verdicts.iter().copied(), &mut solution).expect("a solution");
+	let parts: [&[u8]; 6] = [&good[0], &good[1], first, &good[2], &good[3], &good[4]];
+	assert!(solution == parts.concat());
+	assert_eq!(joined.bytes, solution.len() as u64);
+	let turns = std::mem::take(&mut *turns.lock().expect("no panic"));
+	assert!(turns.iter().map(|(subtask, _)| *subtask).eq(0..12), "{turns:?}");
+	assert_eq!((turns[0].1, turns[2].1, turns[11].1), (0, 1, joined.bytes));
+	let found: Vec<u32> = joined.gaps.iter().map(|(subtask, _)| *subtask).collect();
+	assert_eq!(found, [1, 3, 5, 7, 8, 9, 10, 11], "one gap each");
+	let gap = |subtask: u32| {
+		let mut all = joined.gaps.iter();
+		all.find(|(number, _)| *number == subtask).map(|(_, gap)| gap.clone()).expect("a gap")
+	};
+	assert_eq!(gap(1), Gap::Missing(result_id(&gone)));
+	assert_eq!(gap(3), Gap::Missing(lost));
+	assert_eq!(gap(9), Gap::Missing(result_id(&wrong)));
+	assert_eq!((gap(8), gap(10)), (Gap::Ended(Ending::Exit(3)), Gap::Undecided));
+	for (subtask, expected) in [(5, "does not open"), (7, "at most"), (11, "no file tree")] {
+		let gap = gap(subtask);
+		assert!(matches!(&gap, Gap::Unreadable(why) if why.contains(expected)), "{gap:?}");
+	}
+
+	let private = Private::get(&world.store, &manifest, &keys).expect("its own");
+	let to = world.folder.path().join("solution");
+	let as_files = results.to_files(verdicts.iter().copied(), &private, &to).expect("a solution");
+	assert_eq!(as_files.gaps, joined.gaps);
+	assert_eq!(as_files.bytes, good.concat().len() as u64);
+	let names = ["00", "02", "04", "06", "08"].map(String::from);
+	assert!(files(&to) == names.into_iter().zip(good).collect::<Vec<_>>(), "no file is torn");
+}
+
+/// What is not about one result alone ends all of it: the next would fare no better.
+#[test]
+fn a_join_ends_when_the_store_or_the_stream_fails() {
+	struct Failing(std::io::ErrorKind);
+	impl BlockSource for Failing {
+		fn get(&self, _: &ContentId, _: usize) -> std::io::Result<Option<Vec<u8>>> {
+			Err(std::io::Error::new(self.0, "as the test says"))
+		}
+	}
+	struct Full;
+	impl std::io::Write for Full {
+		fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+			Err(std::io::ErrorKind::StorageFull.into())
+		}
+		fn flush(&mut self) -> std::io::Result<()> {
+			Ok(())
+		}
+	}
+	let world = World { masternodes: Vec::new(), ..World::new() };
+	let manifest = world.prepare(&Input::Nothing, Cut::Index(1), 1).expect("possible").manifest;
+	let keys = world.owner.task(&manifest.nonce);
+	let key = keys.scope(Scope::Range(RangeIndex(0)));
+	let digest = seal_result(&world.store, &key, Round(0), 0, Ending::Ok, &mut &b"output"[..]);
+	let digest = digest.expect("there is room");
+	let verdict = || [Verdict { subtask: 0, result: Some((digest, Round(0))) }].into_iter();
+	let join = |source: &dyn BlockSource| {
+		let results = Results::new(source, &manifest, &keys, 100);
+		results.concatenate(verdict(), &mut std::io::sink())
+	};
+	let ended = join(&Failing(std::io::ErrorKind::Other));
+	assert!(matches!(ended, Err(Error::Store { .. })));
+	// The store works, and whoever has the block does not send it.
+	let late = join(&Failing(std::io::ErrorKind::TimedOut)).expect("one gap");
+	assert_eq!(late.gaps, [(0, Gap::Missing(result_id(&digest)))]);
+	let results = Results::new(&world.store, &manifest, &keys, 100);
+	let ended = results.concatenate(verdict(), &mut Full);
+	assert!(matches!(ended, Err(Error::Stream(_))));
 }
 
 proptest! {

@@ -17,17 +17,20 @@ use sp_core::H256;
 
 use crate::{
 	book::{Book, Limits},
-	edges::{AccountId, Balance, Chain, Peers, Store},
+	edges::{AccountId, Balance, Chain, Peers, Receipt, Receipts, Store},
 	hand_over::Leaving,
 	ledger::{Ledger, LedgerError},
 	open::OpenShares,
 	release::Releases,
 	secrets::Secrets,
-	work::WorkChains,
+	work::{Kept, WorkChains},
 };
 
 /// Manifests in memory, of up to 32 MiB each.
 const MANIFESTS: u32 = 4;
+/// Blocks whose receipts are in memory. In step with the chain it is one; after a pause the work chains of
+/// many tasks have blocks of the same ones.
+const RECEIPTS: u32 = 64;
 
 /// What custody is made of.
 pub struct Parts {
@@ -69,6 +72,8 @@ pub struct Custody {
 	/// The last block up to which nothing was left out that happened to a task.
 	pub(crate) followed: Mutex<Option<BlockNumber>>,
 	manifests: Mutex<LruMap<TaskId, Arc<Manifest>>>,
+	/// By the blocks of the top-level chain that brought them, those that nobody has asked for yet.
+	pub(crate) receipts: Mutex<LruMap<BlockNumber, Receipts>>,
 	pub(crate) open: Mutex<OpenShares>,
 	pub(crate) releases: Mutex<Releases>,
 	pub(crate) leaving: Mutex<Leaving>,
@@ -113,6 +118,7 @@ impl Custody {
 			now: AtomicU32::new(0),
 			followed: Mutex::default(),
 			manifests: Mutex::new(LruMap::new(ByLength::new(MANIFESTS))),
+			receipts: Mutex::new(LruMap::new(ByLength::new(RECEIPTS))),
 			open: Mutex::default(),
 			releases: Mutex::default(),
 			leaving: Mutex::default(),
@@ -134,7 +140,22 @@ impl Custody {
 	/// The work chain of a task, live or ended, as far as it is kept: how many blocks, and up to 256 of
 	/// them from number `from` on. `None`: nothing is kept.
 	pub fn work_chain(&self, task: TaskId, from: u32) -> io::Result<Option<(u32, Vec<WorkBlock>)>> {
-		self.work.read(task, from)
+		let page = self.work.read(task, from)?;
+		let blocks = |kept: Vec<Kept>| kept.into_iter().map(|kept| kept.block).collect();
+		Ok(page.map(|(height, kept)| (height, blocks(kept))))
+	}
+
+	/// Who did what in the blocks of a task's work chain, in pages as those of [`Self::work_chain`]. A block
+	/// has `None` if its events could not be read when it came.
+	#[allow(clippy::type_complexity)] // As the page beside it, with gaps.
+	pub fn receipts(
+		&self,
+		task: TaskId,
+		from: u32,
+	) -> io::Result<Option<(u32, Vec<Option<Vec<Receipt>>>)>> {
+		let page = self.work.read(task, from)?;
+		let receipts = |kept: Vec<Kept>| kept.into_iter().map(|kept| kept.receipts).collect();
+		Ok(page.map(|(height, kept)| (height, receipts(kept))))
 	}
 
 	/// What a task is, live or ended. `None`: nothing is kept.

@@ -1,7 +1,7 @@
 //! The edges: a chain, a block store and other masternodes, as this crate sees them. All calls
 //! block; they are made from threads that may wait.
 
-use std::{error::Error, io};
+use std::{collections::BTreeMap, error::Error, io};
 
 use dgcs_content::{Blob, BlockSink, BlockSource};
 use dgcs_primitives::{
@@ -16,6 +16,11 @@ use crate::hand_over::Offer;
 pub type AccountId = AccountId32;
 /// Money on the top-level chain, in its smallest unit.
 pub type Balance = u128;
+
+/// What one worker did in one block of a work chain, and what it was paid.
+pub type Receipt = dgcs_primitives::Receipt<AccountId, Balance>;
+/// Who did what in blocks of work chains, by task and by the index of the block.
+pub type Receipts = BTreeMap<(TaskId, u32), Vec<Receipt>>;
 
 /// A block of the top-level chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +62,10 @@ pub trait Chain: Send + Sync {
 	/// Blocks of the work chain of a live task from index `from` on, in order, as many as one call
 	/// gives. Empty: there are no more, or the task is not live.
 	fn work_chain(&self, at: H256, task: TaskId, from: u32) -> Result<Vec<WorkBlock>, ChainError>;
+
+	/// Who did what in the blocks of work chains that this block brought: its events say so, which are gone
+	/// with its state.
+	fn receipts(&self, at: H256) -> Result<Receipts, ChainError>;
 
 	/// The encryption key of a registered worker. `None`: it is not registered.
 	fn worker_key(&self, at: H256, worker: &AccountId)

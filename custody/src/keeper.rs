@@ -9,12 +9,14 @@ use std::{
 use dgcs_content::{
 	read_blob, read_shard, result_id, Blob, BlockSource, Error, Manifest, MAX_BLOCK, MAX_MANIFEST,
 };
-use dgcs_primitives::{api::TaskInfo, BlockNumber, ContentId, Outcome, ResultDigest, TaskId};
+use dgcs_primitives::{
+	api::TaskInfo, merkle_root, BlockNumber, ContentId, Outcome, ResultDigest, TaskId, WorkBlock,
+};
 
 use crate::{
 	book::{Book, Failure, Holding, Item, Job, Promise},
 	custody::{lock, Custody},
-	edges::{Block, ChainError},
+	edges::{Block, ChainError, Receipt, Receipts},
 	open::OpenError,
 	LOG_TARGET,
 };
@@ -156,7 +158,7 @@ impl Custody {
 				return Ok(());
 			}
 			from = next;
-			self.noted(self.work.append(task, &blocks));
+			self.noted(self.work.append(task, &blocks, |block| self.receipts_of(block)));
 			let digests: Vec<ResultDigest> = blocks
 				.iter()
 				.flat_map(|block| &block.verdicts)
@@ -168,6 +170,28 @@ impl Custody {
 			self.book().verdicts(task, from, &digests, at.number);
 		}
 		Ok(())
+	}
+
+	/// Who did what in a block of a work chain that is new. `None`: the node has forgotten, or can't read it.
+	fn receipts_of(&self, work: &WorkBlock) -> Option<Vec<Receipt>> {
+		let mut read = lock(&self.receipts);
+		let brought = read.get_or_insert(work.when, || {
+			self.read_receipts(work.when).unwrap_or_else(|error| {
+				let when = work.when;
+				log::debug!(target: LOG_TARGET, "Who did what in block #{when} is not known: {error}");
+				Receipts::new()
+			})
+		});
+		// Each is wanted once.
+		let receipts = brought?.remove(&(work.task, work.index));
+		receipts.filter(|receipts| merkle_root(receipts) == work.receipts_root)
+	}
+
+	fn read_receipts(&self, when: BlockNumber) -> Result<Receipts, ChainError> {
+		match self.chain.block(when)? {
+			Some(block) => self.chain.receipts(block.hash),
+			None => Ok(Receipts::new()),
+		}
 	}
 
 	/// Reads what the manifest of a task promises, which is here.

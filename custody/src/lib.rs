@@ -20,7 +20,9 @@ mod work;
 pub use book::{Item, Job, Limits, MAX_KEYS, MAX_PRIVATE, MAX_PROGRAM};
 pub use custody::{Custody, Parts};
 pub use dgcs_rpc::masternode::Held;
-pub use edges::{AccountId, Balance, Block, Chain, ChainError, PeerError, Peers, Store};
+pub use edges::{
+	AccountId, Balance, Block, Chain, ChainError, PeerError, Peers, Receipt, Receipts, Store,
+};
 pub use hand_over::{HandedOver, Offer, OfferError};
 pub use identity::{Identity, IdentityError};
 pub use ledger::LedgerError;

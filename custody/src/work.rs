@@ -5,22 +5,52 @@
 //! Of a task that has ended the chain does not say either what it was, with which the owner finds its
 //! manifest from a machine that knows nothing of it.
 //!
-//! Three files for each task: the blocks one after the other in SCALE, where each of them ends, and the
-//! task's specification.
+//! Who did what is in events of the top-level chain, which nodes forget within minutes. It is kept with the
+//! blocks, whose roots prove it.
+//!
+//! Three files for each task: the blocks one after the other in SCALE, each with its receipts where they
+//! could be read; where each of them ends; and the task's specification.
 
 use std::{
 	fs::{self, File},
-	io::{self, ErrorKind, Read, Seek, SeekFrom, Write},
+	io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom, Write},
 	path::PathBuf,
 };
 
 use codec::{Decode, DecodeAll, Encode};
 use dgcs_primitives::{api::MAX_BLOCKS_PER_CALL, TaskId, TaskSpec, WorkBlock};
 
-use crate::{edges::Balance, file::write_whole};
+use crate::{
+	edges::{Balance, Receipt},
+	file::write_whole,
+};
 
 /// Bytes of an entry of the index: where a block ends.
 const ENTRY: u64 = 8;
+
+/// What is kept of a block of a work chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Kept {
+	/// The block.
+	pub block: WorkBlock,
+	/// Who did what in it. `None`: it could not be read when the block came.
+	pub receipts: Option<Vec<Receipt>>,
+}
+
+impl Kept {
+	fn encode_to(&self, bytes: &mut Vec<u8>) {
+		self.block.encode_to(bytes);
+		if let Some(receipts) = &self.receipts {
+			receipts.encode_to(bytes);
+		}
+	}
+
+	/// From all of its bytes. Receipts that are damaged are none: the block counts without them.
+	fn decode(mut bytes: &[u8]) -> Result<Self, codec::Error> {
+		let block = WorkBlock::decode(&mut bytes)?;
+		Ok(Kept { block, receipts: Vec::decode_all(&mut bytes).ok() })
+	}
+}
 
 /// The folder with the files.
 #[derive(Debug)]
@@ -32,8 +62,14 @@ impl WorkChains {
 		WorkChains(folder)
 	}
 
-	/// Adds blocks. What is there already is left out, and so is what does not follow on it.
-	pub(crate) fn append(&self, task: TaskId, blocks: &[WorkBlock]) -> io::Result<()> {
+	/// Adds blocks, with what `receipts` knows of each. What is there already is left out, and so is what
+	/// does not follow on it.
+	pub(crate) fn append(
+		&self,
+		task: TaskId,
+		blocks: &[WorkBlock],
+		receipts: impl Fn(&WorkBlock) -> Option<Vec<Receipt>>,
+	) -> io::Result<()> {
 		let mut index = open(self.index(task))?;
 		// An entry that was cut short by a crash is written over, and so are blocks without one.
 		let mut height = index.metadata()?.len() / ENTRY;
@@ -42,7 +78,8 @@ impl WorkChains {
 		let start = (height, end);
 		for block in blocks {
 			if u64::from(block.index) == height {
-				block.encode_to(&mut bytes);
+				let kept = Kept { block: block.clone(), receipts: receipts(block) };
+				kept.encode_to(&mut bytes);
 				end = start.1 + bytes.len() as u64;
 				ends.extend(end.to_le_bytes());
 				height += 1;
@@ -58,11 +95,7 @@ impl WorkChains {
 
 	/// How many blocks of the task's work chain are kept, and up to 256 of them from number `from` on.
 	/// `None`: nothing is kept of the task.
-	pub(crate) fn read(
-		&self,
-		task: TaskId,
-		from: u32,
-	) -> io::Result<Option<(u32, Vec<WorkBlock>)>> {
+	pub(crate) fn read(&self, task: TaskId, from: u32) -> io::Result<Option<(u32, Vec<Kept>)>> {
 		let mut index = match File::open(self.index(task)) {
 			Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
 			index => index?,
@@ -70,15 +103,22 @@ impl WorkChains {
 		let height = u32::try_from(index.metadata()?.len() / ENTRY).unwrap_or(u32::MAX);
 		let from = from.min(height);
 		let to = from.saturating_add(MAX_BLOCKS_PER_CALL).min(height);
-		let (start, end) = (entry(&mut index, from.into())?, entry(&mut index, to.into())?);
+		let mut start = entry(&mut index, from.into())?;
 		let mut data = File::open(self.data(task))?;
 		data.seek(SeekFrom::Start(start))?;
-		let mut bytes = Vec::new();
-		data.take(end.saturating_sub(start)).read_to_end(&mut bytes)?;
-		let damaged = |_| io::Error::new(ErrorKind::InvalidData, "a work chain on disk is damaged");
-		let mut rest = &bytes[..];
-		let blocks = (from..to).map(|_| WorkBlock::decode(&mut rest).map_err(damaged));
-		Ok(Some((height, blocks.collect::<io::Result<_>>()?)))
+		index.seek(SeekFrom::Start(u64::from(from) * ENTRY))?;
+		let (mut ends, mut data) = (BufReader::new(index), BufReader::new(data));
+		let mut page = Vec::new();
+		for _ in from..to {
+			let mut end = [0; ENTRY as usize];
+			ends.read_exact(&mut end)?;
+			let end = u64::from_le_bytes(end);
+			let mut bytes = Vec::new();
+			data.by_ref().take(end.saturating_sub(start)).read_to_end(&mut bytes)?;
+			page.push(Kept::decode(&bytes).map_err(|_| damaged())?);
+			start = end;
+		}
+		Ok(Some((height, page)))
 	}
 
 	/// Keeps what the task is.
@@ -120,6 +160,10 @@ impl WorkChains {
 	}
 }
 
+fn damaged() -> io::Error {
+	io::Error::new(ErrorKind::InvalidData, "a work chain on disk is damaged")
+}
+
 fn open(path: PathBuf) -> io::Result<File> {
 	File::options().read(true).write(true).create(true).truncate(false).open(path)
 }
@@ -136,6 +180,7 @@ fn entry(index: &mut File, count: u64) -> io::Result<u64> {
 #[cfg(test)]
 mod tests {
 	use super::*;
+	use crate::edges::AccountId;
 	use dgcs_primitives::{Outcome, RangeIndex, ResultDigest, Round, Verdict};
 	use sp_core::H256;
 
@@ -156,6 +201,22 @@ mod tests {
 		}
 	}
 
+	/// Those of every block but each fifth, which could not be read.
+	fn receipts(block: &WorkBlock) -> Option<Vec<Receipt>> {
+		let receipt = |worker| Receipt {
+			worker: AccountId::new([worker; 32]),
+			agreed: block.index,
+			dissented: 1,
+			paid: 7,
+		};
+		(block.index % 5 != 4).then(|| (0..3).map(receipt).collect())
+	}
+
+	fn kept(blocks: &[WorkBlock]) -> Vec<Kept> {
+		let kept = |block: &WorkBlock| Kept { block: block.clone(), receipts: receipts(block) };
+		blocks.iter().map(kept).collect()
+	}
+
 	#[test]
 	fn blocks_come_back_in_pages() {
 		let folder = tempfile::tempdir().expect("a temporary folder");
@@ -163,10 +224,11 @@ mod tests {
 		assert_eq!(chains.read(task, 0).expect("readable"), None);
 		let blocks: Vec<WorkBlock> = (0..600).map(block).collect();
 		for part in blocks.chunks(7) {
-			chains.append(task, part).expect("room");
+			chains.append(task, part, receipts).expect("room");
 		}
-		chains.append(task, &blocks[590..]).expect("twice is once");
-		chains.append(task, &[block(700)]).expect("left out");
+		let unasked = |_: &WorkBlock| panic!("only for what is new");
+		chains.append(task, &blocks[590..], unasked).expect("twice is once");
+		chains.append(task, &[block(700)], unasked).expect("left out");
 		for (from, expected) in [
 			(0, &blocks[..256]),
 			(1, &blocks[1..257]),
@@ -176,7 +238,7 @@ mod tests {
 		] {
 			let (height, found) = chains.read(task, from).expect("readable").expect("kept");
 			assert_eq!(height, 600);
-			assert!(found == expected, "from {from}");
+			assert!(found == kept(expected), "from {from}");
 		}
 		chains.forget(task).expect("ours");
 		chains.forget(task).expect("twice is once");
@@ -188,14 +250,36 @@ mod tests {
 		let folder = tempfile::tempdir().expect("a temporary folder");
 		let (chains, task) = (WorkChains::new(folder.path().into()), TaskId(1));
 		let blocks: Vec<WorkBlock> = (0..3).map(block).collect();
-		chains.append(task, &blocks[..2]).expect("room");
+		chains.append(task, &blocks[..2], receipts).expect("room");
 		let cut = |path: PathBuf, more: &[u8]| {
 			File::options().append(true).open(path).expect("ours").write_all(more).expect("room");
 		};
 		cut(chains.data(task), b"half a block");
 		cut(chains.index(task), b"half");
-		assert_eq!(chains.read(task, 0).expect("readable"), Some((2, blocks[..2].to_vec())));
-		chains.append(task, &blocks[2..]).expect("room");
-		assert_eq!(chains.read(task, 0).expect("readable"), Some((3, blocks)));
+		assert_eq!(chains.read(task, 0).expect("readable"), Some((2, kept(&blocks[..2]))));
+		chains.append(task, &blocks[2..], receipts).expect("room");
+		assert_eq!(chains.read(task, 0).expect("readable"), Some((3, kept(&blocks))));
+	}
+
+	#[test]
+	fn blocks_count_without_receipts_and_with_damaged_ones() {
+		let folder = tempfile::tempdir().expect("a temporary folder");
+		let (chains, task) = (WorkChains::new(folder.path().into()), TaskId(1));
+		// As they were written when receipts were not kept, and with something else behind them.
+		let blocks: Vec<WorkBlock> = (0..3).map(block).collect();
+		let (mut bytes, mut ends) = (Vec::new(), Vec::new());
+		for (block, more) in blocks.iter().zip([&b""[..], b"", b"no receipts"]) {
+			block.encode_to(&mut bytes);
+			bytes.extend(more);
+			ends.extend((bytes.len() as u64).to_le_bytes());
+		}
+		fs::write(chains.data(task), bytes).expect("room");
+		fs::write(chains.index(task), ends).expect("room");
+		let without = |block: &WorkBlock| Kept { block: block.clone(), receipts: None };
+		let mut expected: Vec<Kept> = blocks.iter().map(without).collect();
+		assert_eq!(chains.read(task, 0).expect("readable"), Some((3, expected.clone())));
+		chains.append(task, &[block(3)], receipts).expect("room");
+		expected.extend(kept(&[block(3)]));
+		assert_eq!(chains.read(task, 0).expect("readable"), Some((4, expected)));
 	}
 }

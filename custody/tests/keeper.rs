@@ -6,7 +6,8 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use common::{catch_up, World};
 use dgcs_content::{
-	put_blob, restore, result_id, Blob, Cut, Input, Manifest, OwnerSecret, Prepared,
+	get_blob, put_blob, restore, result_id, Blob, Cut, Input, Manifest, OwnerSecret, Prepared,
+	BLOCK_SIZE, DEFAULT_SHARD_SIZE, MAX_MANIFEST,
 };
 use dgcs_custody::{Chain, Held, Limits};
 use dgcs_primitives::{RangeIndex, ResultDigest, TaskId};
@@ -137,6 +138,150 @@ fn promises_that_are_not_kept_are_given_up() {
 		assert!(held.given_up && !held.complete && reason.contains(expected), "{reason}");
 		world.settle(task.id, false);
 	}
+}
+
+/// A task with an input of so many bytes, in one shard, and an index of two records.
+fn with_input(world: &World, bytes: &[u8]) -> (Prepared, OwnerSecret) {
+	let path = world.folder.path().join("input");
+	std::fs::write(&path, bytes).expect("room");
+	let input = Input::at(path).expect("exists");
+	world.prepare(&input, Cut::Bytes(bytes.len() as u64 / 4), 2)
+}
+
+/// What is promised of a task is changed to a blob of `bytes`, which is as long as it was by the manifest.
+fn replace(world: &World, blob: &mut Blob, bytes: &[u8]) {
+	blob.id = put_blob(&*world.owner, bytes).expect("room").id;
+}
+
+/// All of what an owner has under this name.
+fn bytes_of(world: &World, blob: &Blob) -> Vec<u8> {
+	get_blob(&*world.owner, &blob.id, blob.len).expect("prepared")
+}
+
+fn shard_of(world: &World, prepared: &Prepared) -> Vec<u8> {
+	let id = prepared.manifest.shards[0].id();
+	bytes_of(world, &Blob { id, len: DEFAULT_SHARD_SIZE.into() })
+}
+
+/// The first shard is changed to `bytes`, under the Merkle root that it had.
+fn replace_shard(world: &World, prepared: &mut Prepared, bytes: &[u8]) {
+	let id = put_blob(&*world.owner, bytes).expect("room").id;
+	prepared.manifest.shards[0].digest = id.digest;
+}
+
+/// What is sealed is no masternode's to open: of index and private part it knows the lengths alone.
+#[test]
+fn content_that_breaks_its_promise_is_given_up() {
+	let world = World::new(1);
+	type Change = fn(&World, &mut Prepared, &Prepared);
+	let manifests: [(Change, &str); 4] = [
+		(
+			|world, prepared, _| {
+				let bytes = prepared.manifest.to_bytes();
+				let short = put_blob(&*world.owner, &bytes[..bytes.len() - 1]).expect("room");
+				prepared.id = short.id;
+			},
+			"it is cut short",
+		),
+		(|_, prepared, _| prepared.id = prepared.manifest.program.id, "not start with the mark"),
+		(|_, prepared, other| prepared.id = other.id, "another task's"),
+		(
+			|world, prepared, _| {
+				let large = put_blob(&*world.owner, &vec![0; 10 * MAX_MANIFEST as usize]);
+				prepared.id = large.expect("room").id;
+			},
+			"has 335544320 bytes where at most 33554432",
+		),
+	];
+	let others: [(Change, &str); 8] = [
+		(
+			|world, prepared, _| {
+				let index = prepared.manifest.index.as_mut().expect("cut by bytes");
+				let bytes = bytes_of(world, index);
+				replace(world, index, &bytes[..bytes.len() - 1]);
+			},
+			"has 79 bytes, the manifest promises 80",
+		),
+		(
+			|world, prepared, _| {
+				let index = prepared.manifest.index.as_mut().expect("cut by bytes");
+				let bytes = bytes_of(world, index);
+				replace(world, index, &bytes.repeat(10));
+			},
+			"has 800 bytes where at most 80",
+		),
+		(
+			|world, prepared, _| {
+				let shard = shard_of(world, prepared);
+				replace_shard(world, prepared, &shard[..shard.len() - BLOCK_SIZE]);
+			},
+			"has 8126464 bytes, its owner promised 8388608",
+		),
+		(
+			|world, prepared, _| {
+				let mut shard = shard_of(world, prepared);
+				shard.rotate_left(BLOCK_SIZE);
+				replace_shard(world, prepared, &shard);
+			},
+			"shard 0 has the Merkle root",
+		),
+		(
+			|world, prepared, other| {
+				let shard = shard_of(world, other);
+				replace_shard(world, prepared, &shard);
+			},
+			"shard 0 has the Merkle root",
+		),
+		(
+			|world, prepared, _| {
+				let shard = shard_of(world, prepared);
+				replace_shard(world, prepared, &shard.repeat(10));
+			},
+			"has 83886080 bytes, its owner promised 8388608",
+		),
+		(
+			|world, prepared, _| {
+				let private = &mut prepared.manifest.private;
+				let bytes = bytes_of(world, private);
+				replace(world, private, &bytes[..bytes.len() - 1]);
+			},
+			"the manifest promises",
+		),
+		(
+			|world, prepared, _| {
+				let private = &mut prepared.manifest.private;
+				let bytes = bytes_of(world, private);
+				replace(world, private, &bytes.repeat(10));
+			},
+			"bytes where at most",
+		),
+	];
+	let (other, _) = with_input(&world, &[2; 1000]);
+	let given_up = |forged: (Prepared, OwnerSecret), expected: &str| {
+		let task = world.submit(forged, 1000);
+		catch_up(&world);
+		let held = held(&world, 0, task.id);
+		let reason = held.reason.expect("why");
+		assert!(reason.contains(expected), "{expected}: {reason}");
+		assert!(held.given_up && !held.complete, "{reason}");
+		world.settle(task.id, false);
+		catch_up(&world);
+	};
+	for (change, expected) in manifests {
+		let (mut prepared, secret) = with_input(&world, &[1; 1000]);
+		change(&world, &mut prepared, &other);
+		given_up((prepared, secret), expected);
+	}
+	for (change, expected) in others {
+		let (mut prepared, secret) = with_input(&world, &[1; 1000]);
+		change(&world, &mut prepared, &other);
+		prepared.id = prepared.manifest.put(&*world.owner).expect("the format allows it");
+		given_up((prepared, secret), expected);
+	}
+	// As it was prepared, it is kept.
+	let task = world.submit(with_input(&world, &[1; 1000]), 1000);
+	catch_up(&world);
+	assert!(held(&world, 0, task.id).complete);
 }
 
 #[test]
@@ -421,7 +566,7 @@ fn a_block_costs_what_happened_in_it_however_many_tasks_live() {
 	world.pass(3);
 	assert_eq!(cost(), 3, "in none of three blocks");
 	world.verdict(tasks[7].id, 0, RangeIndex(0), ResultDigest::default());
-	assert_eq!(cost(), 3, "what changed, the task, its work chain");
+	assert_eq!(cost(), 4, "what changed, the task, its work chain, who did what");
 	assert_eq!(held(&world, 0, tasks[7].id).results, 1);
 }
 

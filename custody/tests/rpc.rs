@@ -10,10 +10,10 @@ use dgcs_content::{keys::KeyRing, Scope};
 use dgcs_custody::{
 	peers::WebSockets,
 	rpc::{CustodyApiServer, CustodyRpc},
-	Custody, PeerError, Peers,
+	Custody, PeerError, Peers, Receipt,
 };
 use dgcs_primitives::{RangeIndex, TaskSpec, WorkBlock};
-use dgcs_rpc::masternode::{KeptSpec, ReleasedShare, WorkChainPage};
+use dgcs_rpc::masternode::{KeptSpec, ReceiptsPage, ReleasedShare, WorkChainPage};
 use jsonrpsee::{
 	client_transport::ws::{Url, WsTransportClientBuilder},
 	core::client::{Client, ClientBuilder, ClientT, Error},
@@ -92,6 +92,11 @@ async fn workers_and_owners_get_what_they_ask_for() {
 	let blocks = Vec::<WorkBlock>::decode_all(&mut &page.blocks[..]).expect("SCALE");
 	assert_eq!((page.height, blocks.len(), blocks[0].index), (2, 1, 1));
 
+	let page: ReceiptsPage =
+		client.request("dgcs_keptReceipts", rpc_params![task.id, 1]).await.expect("kept");
+	let receipts = Vec::<Option<Vec<Receipt>>>::decode_all(&mut &page.receipts[..]).expect("SCALE");
+	assert_eq!((page.height, receipts), (2, vec![Some(common::receipts(1))]));
+
 	let kept: KeptSpec = client.request("dgcs_keptSpec", rpc_params![task.id]).await.expect("kept");
 	let spec = TaskSpec::<u128>::decode_all(&mut &kept.spec[..]).expect("SCALE");
 	assert_eq!(spec.manifest, task.prepared.id);
@@ -129,6 +134,9 @@ async fn refusals_have_a_code_and_say_what_to_do() {
 		("dgcs_held", json!(["seven"]), -32602, "got \"seven\""),
 		("dgcs_held", json!([99]), -32901, "keeps nothing of task 99"),
 		("dgcs_keptWorkChain", json!([99]), -32901, "keeps nothing of task 99"),
+		("dgcs_keptReceipts", json!([]), -32602, "`task` is missing"),
+		("dgcs_keptReceipts", json!([1, "x"]), -32602, "`from` is wrong"),
+		("dgcs_keptReceipts", json!([99]), -32901, "keeps nothing of task 99"),
 		("dgcs_keptSpec", json!([99]), -32901, "keeps nothing of task 99"),
 		("dgcs_keyShare", json!([1]), -32602, "`position` is missing"),
 		("dgcs_keyShare", json!([1, -1]), -32602, "`position` is wrong"),

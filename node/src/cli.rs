@@ -268,6 +268,54 @@ mod tests {
 		assert!(help("node").contains("four masternodes"));
 	}
 
+	/// The command lines in the fenced blocks of a document, without comments and what a shell reads.
+	fn command_lines(document: &str) -> Vec<String> {
+		let (joined, mut fenced) = (document.replace("\\\n", " "), false);
+		let lines = joined.lines().map(str::trim).filter(|line| {
+			fenced ^= line.starts_with("```");
+			fenced && line.starts_with("dgcs ")
+		});
+		let words = |line: &str| {
+			let words = line.split_whitespace();
+			let words = words.take_while(|word| !["#", "|", ">", "&", "&&", ";"].contains(word));
+			let filled = words.filter(|word| *word != "…").map(|word| match word {
+				"N" => "1",
+				"SIZE" => "1G",
+				"TIME" => "1m",
+				word => word,
+			});
+			filled.collect::<Vec<_>>().join(" ")
+		};
+		lines.map(words).collect()
+	}
+
+	#[test]
+	fn command_lines_of_documents_are_found() {
+		let document = "dgcs prose\n```\ndgcs a … N \\\n  --b # why\n cc x\n```\n\
+			dgcs prose\n  ```\n  dgcs c > d\n";
+		assert_eq!(command_lines(document), ["dgcs a 1 --b", "dgcs c"]);
+	}
+
+	#[test]
+	fn what_the_documents_say_can_be_typed() {
+		let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+		let docs = std::fs::read_dir(root.join("docs")).expect("there are documents");
+		let docs = docs.map(|entry| entry.expect("readable").path());
+		let mut files = vec![root.join("README.md"), root.join("examples/README.md")];
+		files.extend(docs.filter(|path| path.extension().is_some_and(|end| end == "md")));
+		let mut found = 0;
+		for file in files {
+			let text = std::fs::read_to_string(&file).expect("a document");
+			for line in command_lines(&text) {
+				found += 1;
+				if let Err(error) = parse(&line) {
+					panic!("{}: `{line}`: {error}", file.display());
+				}
+			}
+		}
+		assert!(found > 10, "only {found} lines");
+	}
+
 	#[test]
 	fn parity_db_is_the_only_database() {
 		assert!(!sc_cli::Database::variants().contains(&"rocksdb"));

@@ -24,7 +24,7 @@ use dgcs_content::{
 	prepare, put_blob, seal_result, BlockSink, Cut, Ending, Input, Join, Manifest, OwnerSecret,
 	Plan, Results, Scope, TaskKeys, TaskNonce, Verdict, BLOCK_SIZE, DEFAULT_SHARD_SIZE,
 };
-use dgcs_owner::roots;
+use dgcs_owner::{roots, Writeback};
 use dgcs_primitives::{ContentId, RangeIndex, Round};
 use dgcs_store::{Config, Embedded, Store};
 use rayon::prelude::*;
@@ -194,6 +194,7 @@ fn content(
 	let plan = Plan {
 		cut: Cut::Bytes(piece),
 		join: Join::Concatenate,
+		merge: None,
 		range_size: 1,
 		shard_size: DEFAULT_SHARD_SIZE,
 		program: put_blob(sink, b"program")?,
@@ -266,10 +267,10 @@ fn fetch(
 	verdicts: &[Verdict],
 	out: &Path,
 ) -> Result<(), Failure> {
-	let mut file = BufWriter::with_capacity(128 << 10, File::create(out)?);
+	let file = Writeback::new(File::create(out)?);
+	let mut file = BufWriter::with_capacity(128 << 10, file);
 	read(store, manifest, keys, verdicts, &mut |part| file.write_all(part))?;
-	file.flush()?;
-	Ok(file.get_ref().sync_data()?)
+	Ok(file.into_inner().map_err(io::IntoInnerError::into_error)?.sync()?)
 }
 
 // Both -----------------------------------------------------------------------------------------
@@ -389,6 +390,7 @@ async fn main() -> Result<(), Failure> {
 	report.insert("fetchOfDisk".into(), times.speed("fetch", "disk"));
 	if kubo.is_some() {
 		report.insert("nameOfKubo".into(), times.speed("name", "kubo"));
+		report.insert("sealOfKubo".into(), times.speed("seal", "kubo"));
 		report.insert("nameOfKuboName".into(), times.speed("name", "kuboName"));
 		report.insert("putOfKubo".into(), times.speed("put", "kubo"));
 	}

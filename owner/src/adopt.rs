@@ -1,21 +1,26 @@
 //! Taking up a task of which this machine knows nothing: from its number, its owner's secret and the
-//! chain. What makes its keys is in its manifest.
+//! chain. What makes its keys is in its manifest, and how its results are merged in its private part.
 
 use dgcs_client::{AccountId, Balance, Chain, Error as ChainError};
-use dgcs_content::Manifest;
+use dgcs_content::{get_blob, Manifest, OwnerSecret, Private, Scope};
 use dgcs_primitives::{
 	api::{TaskInfo, TaskView},
 	TaskId, TaskSpec,
 };
+use dgcs_sandbox::MAX_PROGRAM_BYTES;
 use dgcs_store::Store;
 
 use crate::{
-	content::blocking,
-	error::{Error, Result},
+	content::{blocking, manifest},
+	error::{at, Error, Result},
 	follow::block,
 	network::Network,
 	record::{Content, Open, Record, Submission, Tasks},
+	wish::{Terms, Wish},
 };
+
+/// The program of a task that was found on the chain, in the task's folder: its merge step needs it.
+const PROGRAM: &str = "program.wasm";
 
 /// What has to be known of a task.
 struct Known {
@@ -93,6 +98,37 @@ pub async fn adopt(
 		spec: known.spec,
 	});
 	Ok(tasks.create(record)?)
+}
+
+/// Learns from a task that was found on the chain whether its results are merged, and with what. Leaves one
+/// that was made here as it is.
+pub async fn learn(
+	chain: &Chain,
+	store: &Store,
+	secret: &OwnerSecret,
+	open: &mut Open,
+) -> Result<()> {
+	let content = match &open.record.content {
+		Some(content) if open.record.wish.is_none() => content.clone(),
+		_ => return Ok(()),
+	};
+	let terms = Terms::of(&content.spec, chain.at_best().await?.block_time()?);
+	let manifest = manifest(store, &open.record).await?;
+	let keys = secret.task(&manifest.nonce);
+	let (source, path) = (store.clone(), open.folder().join(PROGRAM));
+	let wish = blocking(move || {
+		let header = Private::get(&source, &manifest, &keys)?.header;
+		let Some(merge) = header.merge else { return Ok(None) };
+		let job = manifest.open_job(&keys.scope(Scope::Task))?;
+		let program = get_blob(&source, &manifest.program.id, MAX_PROGRAM_BYTES as u64)?;
+		std::fs::write(&path, program).map_err(at(&path))?;
+		Ok(Some(Wish::found(path, terms, header.cut, job, merge)))
+	})
+	.await?;
+	if wish.is_some() {
+		open.update(|record| record.wish = wish)?;
+	}
+	Ok(())
 }
 
 /// A block in which the task was live, as early as its state tells: while it is queued, that of its

@@ -16,12 +16,12 @@ use dgcs_content::{
 	DEFAULT_SHARD_SIZE, MAX_MANIFEST,
 };
 use dgcs_primitives::ContentId;
-use dgcs_sandbox::{check, MAX_PROGRAM_BYTES};
+use dgcs_sandbox::{check, ProgramError, MAX_PROGRAM_BYTES};
 use dgcs_store::Store;
 
 use crate::{
 	error::{at, Error, Result},
-	fetch::is_used,
+	fetch::{is_used, misses},
 	network::Network,
 	progress::{Progress, Tell},
 	record::{Content, Open, Record, Stamp, Submission, Tasks},
@@ -32,13 +32,19 @@ use crate::{
 /// Reads a program, and checks that it runs in every sandbox.
 pub fn read_program(path: &Path) -> Result<Vec<u8>> {
 	// Before it is opened: a pipe would have to be waited for.
-	let kind = path.metadata().map_err(at(path))?.file_type();
+	let metadata = path.metadata().map_err(at(path))?;
+	let kind = metadata.file_type();
 	if !kind.is_file() {
 		let what = if kind.is_dir() { "a folder" } else { "a device, pipe or socket" };
 		return Err(Error::NoFile { path: path.into(), what });
 	}
+	if metadata.len() > MAX_PROGRAM_BYTES as u64 {
+		let bytes = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
+		let source = ProgramError::TooLarge { bytes };
+		return Err(Error::Program { path: path.into(), source });
+	}
 	let mut program = Vec::new();
-	// One byte more than allowed is refused as well as a gigabyte.
+	// It may grow: one byte more than allowed is refused as well as a gigabyte.
 	let limit = MAX_PROGRAM_BYTES as u64 + 1;
 	File::open(path)
 		.and_then(|file| file.take(limit).read_to_end(&mut program))
@@ -81,7 +87,13 @@ impl Drop for GiveUp {
 }
 
 /// An earlier run's task for the same wish, if nothing about program and input has changed: one that is
-/// not submitted for certain, or one whose solution was to go to `out`, and is there or on its way.
+/// not submitted for certain, or one whose solution was to go to `out`, and is there or on its way. One that
+/// is paid needs neither of them any more, and goes on without what is gone.
+///
+/// # Errors
+///
+/// If such a task is paid, or may be, and program or input has changed since: nobody is to pay twice who
+/// did not mean to.
 pub fn resume(
 	tasks: &Tasks,
 	chain: &Chain,
@@ -89,15 +101,39 @@ pub fn resume(
 	wish: &Wish,
 	out: Option<&Path>,
 ) -> Result<Option<Record>> {
-	let (program, input) = stamps(wish)?;
 	let same = |record: &Record| {
 		record.genesis == chain.genesis()
 			&& record.owner == *owner
 			&& record.wish.as_ref().is_some_and(|asked| asked.is_alike(wish))
-			&& (record.program, record.input) == (Some(program), input)
 	};
-	let wanted = |record: &Record| same(record) && is_wanted(tasks, record, out);
-	Ok(tasks.list()?.0.into_iter().rfind(wanted))
+	let mut wanted = tasks.list()?.0;
+	wanted.retain(|record| same(record) && is_wanted(tasks, record, out));
+	choose(wanted, stamps(wish))
+}
+
+/// The task that goes on, of those that a run may go on with: the last one is the one changed last. `stamps`
+/// are those of program and input now.
+fn choose(
+	mut wanted: Vec<Record>,
+	stamps: Result<(Stamp, Option<Stamp>)>,
+) -> Result<Option<Record>> {
+	if let Ok((program, input)) = &stamps {
+		let same = |record: &Record| (record.program, record.input) == (Some(*program), *input);
+		if let Some(place) = wanted.iter().rposition(same) {
+			return Ok(Some(wanted.swap_remove(place)));
+		}
+	}
+	let paid = wanted.into_iter().rfind(|record| record.submission != Submission::None);
+	match (stamps, paid) {
+		(Ok(_), None) => Ok(None),
+		(Ok(_), Some(paid)) => {
+			let (task, name) = (paid.task(), paid.name);
+			Err(Error::PaidBefore { name, task })
+		},
+		// What can't be looked at can't have been meant to be computed anew.
+		(Err(_), Some(paid)) => Ok(Some(paid)),
+		(Err(error), None) => Err(error),
+	}
 }
 
 /// Whether a run whose solution is to go to `out` goes on with this task, which is for the same wish.
@@ -124,7 +160,7 @@ pub(crate) fn is_solved(tasks: &Tasks, record: &Record) -> bool {
 		return true;
 	}
 	if !record.merges() {
-		return record.fetched.as_ref().is_some_and(|fetched| fetched.done);
+		return record.fetched.as_ref().is_some_and(|fetched| fetched.done && !misses(fetched));
 	}
 	// A merge step that failed can be done again: what it merges is there, and paid.
 	let step = record.merge.as_ref().and_then(|name| tasks.get(name).ok());
@@ -191,6 +227,7 @@ pub async fn prepare(
 		let plan = Plan {
 			cut,
 			join: asked.join.join(),
+			merge: asked.merge_step(),
 			range_size,
 			shard_size: DEFAULT_SHARD_SIZE,
 			program,
@@ -353,6 +390,8 @@ mod tests {
 		assert!(!is_solved(&tasks, &task));
 		task.fetched = Some(fetched(&["trap"]));
 		assert!(is_solved(&tasks, &task), "computed again, it would trap again");
+		task.fetched = Some(fetched(&["trap", "nobody has its result (block b)"]));
+		assert!(!is_solved(&tasks, &task), "somebody may have it later");
 		task.fetched = None;
 		expire(&mut task);
 		assert!(is_solved(&tasks, &task), "nobody took it");
@@ -380,6 +419,48 @@ mod tests {
 		assert!(!wanted(&task, &out), "what is there is no solution");
 		task.submission = Submission::Sent { since: 1 };
 		assert!(is_wanted(&tasks, &task, None), "it may be paid");
+	}
+
+	#[test]
+	fn what_is_paid_goes_on_or_is_named_and_is_never_paid_twice() {
+		let stamp = |len| Stamp { len, modified: 1, entries: None };
+		let made = |byte, submission| {
+			let mut record = submitted(byte, JoinBy::Concat);
+			(record.program, record.input) = (Some(stamp(1)), Some(stamp(2)));
+			record.submission = submission;
+			record
+		};
+		let task = |byte| Submission::Done { task: TaskId(byte), block: 1 };
+		let chosen = |wanted: &[Record], stamps| {
+			choose(wanted.to_vec(), stamps).map(|found| found.map(|record| record.label()))
+		};
+		let (same, changed) =
+			(|| Ok((stamp(1), Some(stamp(2)))), || Ok((stamp(1), Some(stamp(3)))));
+		let gone = || Err(at("the/input")(io::ErrorKind::NotFound.into()));
+		let label = |found: Result<Option<String>>| found.expect("it goes on");
+
+		let paid = [made(5, task(5)), made(7, task(7))];
+		assert_eq!(label(chosen(&paid, same())), Some("7".into()), "the last one");
+		assert_eq!(label(chosen(&paid, gone())), Some("7".into()), "it needs no input any more");
+		let error = chosen(&paid, changed()).expect_err("it would be paid twice").to_string();
+		assert!(error.contains("task 7 of this command is paid already"), "{error}");
+		assert!(error.contains("`dgcs task watch 7`") && error.contains("--out"), "{error}");
+
+		let sent = [made(8, Submission::Sent { since: 1 })];
+		let error = chosen(&sent, changed()).expect_err("it may be paid twice").to_string();
+		assert!(error.contains("`dgcs task submit 08080808`"), "{error}");
+		assert_eq!(label(chosen(&sent, gone())), Some("08080808".into()));
+
+		let unpaid = [made(9, Submission::None)];
+		assert_eq!(label(chosen(&unpaid, same())), Some("09090909".into()));
+		assert_eq!(label(chosen(&unpaid, changed())), None, "it is made anew");
+		let error = chosen(&unpaid, gone()).expect_err("there is no input").to_string();
+		assert!(error.contains("the/input"), "{error}");
+		// One that is paid is not in the way of one that is the same.
+		let mut both = [made(7, task(7)), made(6, task(6))];
+		both[1].input = Some(stamp(3));
+		assert_eq!(label(chosen(&both, same())), Some("7".into()));
+		assert_eq!(label(chosen(&both, changed())), Some("6".into()));
 	}
 
 	#[tokio::test(flavor = "multi_thread")]
@@ -416,7 +497,10 @@ mod tests {
 		// (module (import "env" "f" (func)))
 		let foreign = b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x02\x09\x01\x03env\x01f\0\0";
 		assert!(refused(foreign).contains("env.f"), "{}", refused(foreign));
-		assert!(refused(&vec![0; MAX_PROGRAM_BYTES + 1]).contains("33554432"));
+		let large = MAX_PROGRAM_BYTES as u64 * 10;
+		File::create(&path).and_then(|file| file.set_len(large)).expect("can be written");
+		let error = read_program(&path).expect_err("ten times too large").to_string();
+		assert!(error.contains("335544320 bytes, and may have 33554432"), "{error}");
 		let missing = read_program(&folder.path().join("none")).expect_err("no file");
 		assert!(missing.to_string().contains("none"));
 		let wrong = read_program(folder.path()).expect_err("no file").to_string();

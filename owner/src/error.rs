@@ -141,6 +141,14 @@ pub enum Error {
 		/// Its number.
 		task: TaskId,
 	},
+	/// A task for the same wish is paid, or may be, and what it was made of is not what is there now.
+	#[error("{}", paid_before(.name, *.task))]
+	PaidBefore {
+		/// Its local name.
+		name: String,
+		/// Its number. `None`: nobody knows yet whether it has one.
+		task: Option<TaskId>,
+	},
 	/// The task's content is not complete.
 	#[error(
 		"the task {name} is not prepared to its end: go on with the same `dgcs task prepare` or `dgcs \
@@ -182,6 +190,15 @@ pub enum Error {
 		expected: H256,
 		/// The first block of the node's chain.
 		found: H256,
+	},
+	/// Nobody has a single result.
+	#[error(
+		"none of the task's results can be found: {reason}. Check that this machine reaches the network, and \
+		 fetch them again later"
+	)]
+	NoResults {
+		/// Why the first of them can't.
+		reason: String,
 	},
 	/// The work chain is gone before it was read.
 	#[error(
@@ -226,7 +243,7 @@ impl Error {
 							| dgcs_client::Error::BadUrl { .. }
 					)
 			},
-			Error::NoStore { .. } | Error::NoMasternode => true,
+			Error::NoStore { .. } | Error::NoMasternode | Error::NoResults { .. } => true,
 			Error::Content(dgcs_content::Error::Missing(_)) => true,
 			// A full disk is no matter of the network, though the store says so on the same way.
 			Error::Content(dgcs_content::Error::Store { source, .. }) => source
@@ -260,6 +277,22 @@ fn what_to_do(error: &io::Error) -> &'static str {
 			"check that you may use it"
 		},
 		_ => "check that it exists, and that you may use it",
+	}
+}
+
+/// How to go on with a task that must not be paid twice, or without it.
+fn paid_before(name: &str, task: Option<TaskId>) -> String {
+	const CHANGED: &str = "and its program or input has changed since";
+	match task {
+		Some(task) => format!(
+			"task {task} of this command is paid already, {CHANGED}: `dgcs task watch {task}` and `dgcs task \
+			 fetch {task}` go on with it. To pay for what is there now as well, name another folder (--out)"
+		),
+		None => format!(
+			"the task {name} of this command may be paid already, {CHANGED}: `dgcs task submit {name}` finds \
+			 that out, and goes on with it. To pay for what is there now instead, forget it before with `dgcs \
+			 task cancel {name}`"
+		),
 	}
 }
 

@@ -1,10 +1,9 @@
 //! Following a task on the finalised chain, and keeping its work chain before it is destroyed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use dgcs_client::{
-	event::{tasks::Settled, verdicts::Decided},
-	AccountId, At, Balance, Chain, Error as ChainError, Head, WorkChain,
+	event::tasks::Settled, AccountId, At, Balance, Chain, Error as ChainError, Head, WorkChain,
 };
 use dgcs_primitives::{
 	api::{TaskInfo, TaskState, TaskView},
@@ -282,43 +281,46 @@ async fn take_over(chain: &Chain, whole: &WorkChain, ledger: &mut Ledger) -> Res
 	if whole.blocks().get(..known.len()) != Some(known) {
 		ledger.reset()?;
 	}
-	let from = ledger.chain().height() as usize;
-	let mut entries = Vec::new();
-	let mut read = HashMap::new();
-	for block in &whole.blocks()[from..] {
-		let receipts = receipts_of(chain, block, &mut read).await?;
-		let entry = Entry { block: block.clone(), receipts };
-		let sound = entry.is_sound();
-		entries.push(if sound { entry } else { Entry { receipts: None, ..entry } });
+	let from = ledger.chain().height();
+	let blocks = &whole.blocks()[from as usize..];
+	let (mut said, mut read) = (Vec::new(), HashMap::new());
+	for block in blocks {
+		said.push(receipts_of(chain, block, &mut read).await?);
 	}
-	ledger.append(entries)?;
+	let mut receipts = whole.proven(from, said);
+	if receipts.contains(&None) {
+		// Masternodes keep what a node forgets within minutes.
+		let network = Network::at(&chain.at_finalized().await?).await?;
+		network.receipts(whole, from, &mut receipts).await;
+	}
+	let entry = |(block, receipts): (&WorkBlock, _)| Entry { block: block.clone(), receipts };
+	ledger.append(blocks.iter().zip(receipts).map(entry).collect())?;
 	Ok(())
 }
+
+/// Who did what in the blocks of work chains that one block of the chain brought, by task and index.
+type Brought = BTreeMap<(TaskId, u32), Vec<Receipt>>;
 
 /// Who did what in a block of the work chain. `None`: the node has forgotten.
 async fn receipts_of(
 	chain: &Chain,
 	work: &WorkBlock,
-	read: &mut HashMap<u32, HashMap<u32, Vec<Receipt>>>,
+	read: &mut HashMap<u32, Brought>,
 ) -> Result<Option<Vec<Receipt>>> {
+	let key = (work.task, work.index);
 	if let Some(known) = read.get_mut(&work.when) {
-		return Ok(known.remove(&work.index));
+		return Ok(known.remove(&key));
 	}
 	let events = match chain.events(block(chain, work.when).await?).await {
 		Err(ChainError::StateDiscarded { .. }) => {
-			read.insert(work.when, HashMap::new());
+			read.insert(work.when, Brought::new());
 			return Ok(None);
 		},
 		events => events?,
 	};
-	let decided = events.find::<Decided>()?.into_iter();
-	let ours = decided.filter(|decided| decided.task.0 == work.task);
-	let receipts = |decided: Decided| {
-		let receipts = decided.receipts.0.into_iter().map(|receipt| receipt.0);
-		(decided.index, receipts.collect())
-	};
-	let mut all: HashMap<u32, Vec<Receipt>> = ours.map(receipts).collect();
-	let found = all.remove(&work.index);
-	read.insert(work.when, all);
+	let mut brought = events.receipts()?;
+	brought.retain(|(task, _), _| *task == work.task);
+	let found = brought.remove(&key);
+	read.insert(work.when, brought);
 	Ok(found)
 }

@@ -79,10 +79,7 @@ async fn serve(
 					}
 				}
 				let masternodes = network.held(task, &holders).await;
-				let complete = |(_, held): &&(AccountId, Result<Held, String>)| {
-					held.as_ref().is_ok_and(|held| held.complete)
-				};
-				let enough = masternodes.iter().filter(complete).count() >= needed;
+				let enough = is_enough(&masternodes, needed);
 				if let Some(text) = too_many_gave_up(&masternodes, needed, task) {
 					warn(text);
 				}
@@ -105,6 +102,14 @@ async fn serve(
 		}
 	}
 	Ok(())
+}
+
+/// Whether as many masternodes as are needed hold everything.
+fn is_enough(masternodes: &[(AccountId, Result<Held, String>)], needed: usize) -> bool {
+	let complete = |(_, held): &&(AccountId, Result<Held, String>)| {
+		held.as_ref().is_ok_and(|held| held.complete)
+	};
+	masternodes.iter().filter(complete).count() >= needed
 }
 
 /// What to say when so many masternodes have given the task up that too few are left. `None`: enough are.
@@ -169,6 +174,21 @@ mod tests {
 		// What was given up and came after all counts.
 		rows[1].1 = Ok(Held { complete: true, ..gone });
 		assert_eq!(said(&rows), None);
+	}
+
+	#[test]
+	fn half_of_the_masternodes_are_not_enough() {
+		let complete = || Ok(Held { complete: true, ..Held::default() });
+		let part = || Ok(Held { manifest: true, shards_held: 1, shards: 2, ..Held::default() });
+		let enough = |held: [Result<Held, String>; 4]| {
+			let rows: Vec<_> =
+				(0u8..).zip(held).map(|(n, held)| (AccountId::new([n; 32]), held)).collect();
+			is_enough(&rows, needed(rows.len()))
+		};
+		assert!(!enough([part(), part(), part(), part()]));
+		assert!(!enough([complete(), complete(), part(), Err("no answer".into())]));
+		assert!(enough([complete(), complete(), Err("no answer".into()), complete()]));
+		assert!(enough([complete(), complete(), complete(), complete()]));
 	}
 
 	#[test]

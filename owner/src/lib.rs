@@ -20,8 +20,9 @@ mod survey;
 mod trial;
 pub mod wish;
 mod workforce;
+mod writeback;
 
-pub use adopt::adopt;
+pub use adopt::{adopt, learn};
 pub use content::{begin, manifest, prepare, read_program, release, resume, roots};
 pub use error::{Error, Result};
 pub use fetch::{fetch, verdicts, SOLUTION};
@@ -36,3 +37,4 @@ pub use summary::{summarize, Summary, VoteSummary, WorkerSummary};
 pub use survey::{survey, Survey};
 pub use trial::{Attempt, Most, Step, Trial};
 pub use workforce::Workforce;
+pub use writeback::Writeback;

@@ -1,7 +1,7 @@
 //! The masternodes of a chain, as an owner meets them: their stores, and what they hold.
 
 use dgcs_client::{
-	masternode::Patience, AccountId, At, Balance, Held, Masternode as Rpc, WorkChain,
+	masternode::Patience, AccountId, At, Balance, Held, Masternode as Rpc, Receipt, WorkChain,
 };
 use dgcs_primitives::{api::MasternodeView, ChainRecord, EncryptionKey, TaskId, TaskSpec};
 use dgcs_store::{Multiaddr, Store};
@@ -13,6 +13,8 @@ use crate::error::{Error, Result};
 /// To how many masternodes' stores a connection is made, highest bond first: each of them finds the
 /// others by itself.
 const MAX_STORES: usize = 16;
+/// How many masternodes are asked who did what: a solution is worth its time without it.
+const MAX_ASKED: usize = 8;
 
 /// A masternode.
 #[derive(Debug)]
@@ -127,6 +129,28 @@ impl Network {
 		Err(format!("no masternode gives its work chain ({reason})"))
 	}
 
+	/// Fills gaps in `known`, who did what in the blocks of a work chain from number `from` on, with what
+	/// masternodes keep of it and the blocks commit to. What none of them keeps stays a gap.
+	pub async fn receipts(&self, chain: &WorkChain, from: u32, known: &mut [Option<Vec<Receipt>>]) {
+		let rpcs = self.masternodes.iter().filter_map(|masternode| masternode.rpc.as_ref().ok());
+		for rpc in rpcs.take(MAX_ASKED) {
+			let mut place = 0;
+			while let Some(gap) = gap(known, place) {
+				// There are no more than 2^24 blocks.
+				let page = match rpc.receipts(chain, from.saturating_add(gap as u32)).await {
+					Ok(page) if !page.is_empty() => page,
+					Ok(_) => break,
+					Err(error) => {
+						log::debug!(target: "owner", "Receipts from {}: {error}", rpc.url());
+						break;
+					},
+				};
+				place = gap + page.len();
+				fill(&mut known[gap..], page);
+			}
+		}
+	}
+
 	/// What each of `holders` says that it holds of a task. One that is no masternode any more has handed
 	/// over what it held, and is left out.
 	pub async fn held(
@@ -146,6 +170,41 @@ impl Network {
 	}
 }
 
+/// The first gap from `place` on.
+fn gap<T>(known: &[Option<T>], place: usize) -> Option<usize> {
+	let rest = known.get(place..)?;
+	rest.iter().position(Option::is_none).map(|gap| place + gap)
+}
+
+/// Fills gaps with what is found in their places.
+fn fill<T>(known: &mut [Option<T>], found: Vec<Option<T>>) {
+	for (known, found) in known.iter_mut().zip(found) {
+		if known.is_none() {
+			*known = found;
+		}
+	}
+}
+
 fn is_usable(view: &MasternodeView<AccountId, Balance>) -> bool {
 	view.active && !view.key.0.is_zero()
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn gaps_are_filled_and_nothing_else() {
+		let mut known = vec![Some(0), None, Some(2), None, None];
+		assert_eq!(
+			[0, 1, 2, 4, 5, 6].map(|place| gap(&known, place)),
+			[Some(1), Some(1), Some(3), Some(4), None, None]
+		);
+		fill(&mut known[1..], vec![Some(10), Some(20), None]);
+		assert_eq!(known, [Some(0), Some(10), Some(2), None, None]);
+		let longer = vec![Some(30), None, Some(50)];
+		fill(&mut known[3..], longer);
+		assert_eq!(known, [Some(0), Some(10), Some(2), Some(30), None]);
+		assert_eq!(gap(&known, 0), Some(4));
+	}
 }

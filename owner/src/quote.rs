@@ -98,7 +98,7 @@ impl Quote {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
 	use dgcs_primitives::Price;
 	use proptest::prelude::*;
 	use sp_runtime::Perbill;
@@ -110,7 +110,7 @@ mod tests {
 		workforce::tests::workforce,
 	};
 
-	fn quote(spendable: Balance, operators: u8, subtasks: u32, fee: Balance) -> Quote {
+	pub(crate) fn quote(spendable: Balance, operators: u8, subtasks: u32, fee: Balance) -> Quote {
 		let terms = Terms::usual();
 		let survey = Survey { cut: dgcs_content::Cut::Files, subtasks, bytes: 0 };
 		let spec = terms.spec(&Outline::of(&survey, &terms), 3000);

@@ -3,6 +3,7 @@
 //! ```text
 //! FOLDER/NAME/record.json   what was asked for, and how far it is: replaced as a whole
 //!             work-chain    verdicts and receipts as they fall: see `ledger`
+//!             program.wasm  of a task that was found on the chain: what merges its results
 //!             lock          held by the process that works on the task
 //! ```
 //!
@@ -232,11 +233,12 @@ pub struct Record {
 	pub owner: AccountId,
 	/// What makes its keys its own.
 	pub nonce: H256,
-	/// What was asked for. `None`: the task was found on the chain.
+	/// What was asked for. `None`: the task was found on the chain, and its results are not merged, or
+	/// nobody has looked.
 	pub wish: Option<Wish>,
 	/// What the input looked like when it was read first.
 	pub input: Option<Stamp>,
-	/// What the program looked like.
+	/// What the program looked like. `None`: the task was found on the chain.
 	pub program: Option<Stamp>,
 	/// What was made of it. `None`: not prepared to the end.
 	pub content: Option<Content>,

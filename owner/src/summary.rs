@@ -37,7 +37,7 @@ pub struct VoteSummary {
 	pub agreed: u32,
 	/// Subtasks that got none.
 	pub failed: u32,
-	/// Who did what. `None`: the node had forgotten when it was asked.
+	/// Who did what. `None`: neither the node nor a masternode knew it when it was asked.
 	pub workers: Option<Vec<(AccountId, u32, u32, Balance)>>,
 }
 

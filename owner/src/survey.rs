@@ -3,6 +3,7 @@
 use std::{
 	fs::File,
 	io::{self, Read, Write},
+	path::Path,
 };
 
 use dgcs_content::{archive, Cut, CutError, Input};
@@ -45,7 +46,7 @@ pub fn survey(wish: &Wish) -> Result<Survey> {
 	let (cut, pieces, bytes) = match (&input, wish.split) {
 		(_, Split::Index(count)) => {
 			let bytes = match &input {
-				Input::File(path) => path.metadata().map_err(at(path))?.len(),
+				Input::File(path) => length(path)?,
 				// How long its archive will be nobody knows; what can't be in it is refused now.
 				Input::Folder(path) => archive::measure(path).map(|_| 0)?,
 				Input::Nothing => 0,
@@ -58,9 +59,7 @@ pub fn survey(wish: &Wish) -> Result<Survey> {
 				need nothing but their number";
 			return Err(Error::Wish(reason.into()));
 		},
-		(Input::File(path), Split::Bytes(size)) => {
-			by_bytes(size, path.metadata().map_err(at(path))?.len())
-		},
+		(Input::File(path), Split::Bytes(size)) => by_bytes(size, length(path)?),
 		(Input::Folder(path), Split::Bytes(size)) => {
 			let mut count = Count::default();
 			archive::pack(path, &mut count)?;
@@ -69,7 +68,7 @@ pub fn survey(wish: &Wish) -> Result<Survey> {
 		(Input::File(path), Split::Lines(lines)) => {
 			let mut count = Count::default();
 			// No further than it is long now: who writes to it all the while would keep this going for ever.
-			let len = path.metadata().map_err(at(path))?.len();
+			let len = length(path)?;
 			let counted = File::open(path).and_then(|file| read(&mut file.take(len), &mut count));
 			counted.map_err(at(path))?;
 			by_lines(lines, &count)
@@ -86,6 +85,12 @@ pub fn survey(wish: &Wish) -> Result<Survey> {
 		Ok(subtasks) if subtasks <= MAX_SUBTASKS => Ok(Survey { cut, subtasks, bytes }),
 		_ => cut_error(CutError::TooMany { limit: MAX_SUBTASKS }),
 	}
+}
+
+/// How long a file is. Opens it: that it may not be read is known before a price is asked for.
+fn length(path: &Path) -> Result<u64> {
+	let metadata = File::open(path).and_then(|file| file.metadata());
+	Ok(metadata.map_err(at(path))?.len())
 }
 
 fn cut_error<T>(error: CutError) -> Result<T> {
@@ -140,8 +145,6 @@ fn read(file: &mut dyn Read, count: &mut Count) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-	use std::path::Path;
-
 	use proptest::prelude::*;
 
 	use super::*;

@@ -166,6 +166,7 @@ impl Stage {
 		let plan = Plan {
 			cut: survey.cut,
 			join: wish.join.join(),
+			merge: wish.merge_step(),
 			range_size: wish.terms.range_size(survey.subtasks),
 			shard_size: DEFAULT_SHARD_SIZE,
 			program: put_blob(&*content, &read_program(&wish.program)?)?,
@@ -394,6 +395,85 @@ mod tests {
 		assert_eq!((trial.subtasks, files), (1, vec!["bc\n".into()]));
 		let error = attempt("a\n", JoinBy::Concat, Some(1)).expect_err("there is none");
 		assert!(error.to_string().contains("no subtask 1: the task has 1"), "{error}");
+	}
+
+	/// Tries a task of two subtasks without input.
+	fn try_program(program: &[u8]) -> Result<Trial> {
+		let folder = tempfile::tempdir().expect("a folder");
+		let path = folder.path().join("program");
+		fs::write(&path, program).expect("writable");
+		let mut terms = Terms::usual();
+		(terms.limits.memory_mib, terms.limits.fuel) = (16, 50_000_000);
+		let wish = Wish {
+			program: path,
+			input: None,
+			split: Split::Index(2),
+			join: JoinBy::Concat,
+			arguments: Vec::new(),
+			environment: Vec::new(),
+			merge_arguments: Vec::new(),
+			terms,
+		};
+		let abandon = Abandon::default();
+		let attempt = Attempt { wish: &wish, only: None, out: None, threads: 2, abandon: &abandon };
+		attempt.run(&|_, _| ())
+	}
+
+	/// A command that does `body`, and writes 64 KiB with each `(call $flood)`.
+	fn command(body: &str) -> Vec<u8> {
+		let text = format!(
+			r#"(module
+				(import "wasi_snapshot_preview1" "fd_write"
+					(func $write (param i32 i32 i32 i32) (result i32)))
+				(import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+				(memory (export "memory") 2)
+				(func $flood
+					(i32.store (i32.const 0) (i32.const 64))
+					(i32.store (i32.const 4) (i32.const 65536))
+					(drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8))))
+				(func (export "_start") {body}))"#
+		);
+		wat::parse_str(text).expect("sound")
+	}
+
+	#[test]
+	fn however_a_program_ends_is_a_result() {
+		let cases = [
+			("nop", None, 0),
+			("(call $flood)", None, 65_536),
+			("(drop (memory.grow (i32.const 100)))", None, 0),
+			("(drop (memory.grow (i32.const 1000)))", Some("out of memory"), 0),
+			("(loop $again (br $again))", Some("out of fuel"), 0),
+			("(loop $again (call $flood) (br $again))", Some("too much output"), MAX_OUTPUT),
+			("unreachable", Some("trap"), 0),
+			("(call $flood) (call $exit (i32.const 3))", Some("exit code 3"), 65_536),
+			("(call $exit (i32.const 0))", None, 0),
+		];
+		for (body, ending, each) in cases {
+			let trial = try_program(&command(body)).expect(body);
+			let gaps: Vec<_> =
+				ending.iter().flat_map(|it| [(0, it.to_string()), (1, it.to_string())]).collect();
+			assert_eq!((trial.subtasks, &trial.gaps), (2, &gaps), "{body}");
+			assert_eq!(trial.bytes, 2 * each, "what it wrote before is there: {body}");
+		}
+	}
+
+	#[test]
+	fn what_no_sandbox_starts_is_refused_with_its_reason() {
+		let foreign = r#"(module (import "env" "time" (func)) (memory (export "memory") 1)
+			(func (export "_start")))"#;
+		let library = r#"(module (memory (export "memory") 1))"#;
+		let assembled = |text: &str| wat::parse_str(text).expect("sound");
+		for (program, expected) in [
+			(b"#!/bin/sh\n".to_vec(), "wasm32-wasip1"),
+			(Vec::new(), "no WebAssembly"),
+			(assembled(foreign), "env.time"),
+			(assembled(library), "_start"),
+		] {
+			let error = try_program(&program).expect_err(expected);
+			assert!(matches!(error, Error::Program { .. }), "{error}");
+			assert!(error.to_string().contains(expected), "{error}");
+		}
 	}
 
 	#[test]

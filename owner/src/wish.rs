@@ -4,7 +4,7 @@
 use std::{fmt, path::PathBuf, str::FromStr};
 
 use dgcs_client::Balance;
-use dgcs_content::{Cut, Join};
+use dgcs_content::{Cut, Job, Join, Merge};
 use dgcs_primitives::{
 	ContentCodec, ContentId, Payout, Selection, SubtaskLimits, TaskKind, TaskSpec, Visibility,
 	MAX_RANGE_SIZE,
@@ -219,6 +219,25 @@ impl Terms {
 			keep_solution: self.keep,
 		}
 	}
+
+	/// The terms of a task with this specification. Times are rounded up to seconds.
+	pub fn of(spec: &TaskSpec<Balance>, block_time: u64) -> Self {
+		let seconds = |blocks: u32| u64::from(blocks).saturating_mul(block_time).div_ceil(1000);
+		Terms {
+			replicas: spec.replicas,
+			max_replicas: spec.max_replicas,
+			reward: spec.reward,
+			limits: spec.limits,
+			merge_limits: None,
+			range_size: Some(spec.range_size),
+			wait: seconds(spec.queue_timeout),
+			deadline: seconds(spec.run_timeout),
+			selection: spec.selection,
+			payout: spec.payout,
+			visibility: spec.visibility,
+			keep: spec.keep_solution,
+		}
+	}
 }
 
 /// What a specification says about a task's content.
@@ -279,6 +298,28 @@ impl Wish {
 			arguments: self.merge_arguments.clone(),
 			terms: Terms { limits, merge_limits: None, ..self.terms.clone() },
 			..self.clone()
+		}
+	}
+
+	/// What the private part of the task's content says of the step that merges its results.
+	pub fn merge_step(&self) -> Option<Merge> {
+		let limits = self.terms.merge_limits.unwrap_or(self.terms.limits);
+		let arguments = self.merge_arguments.clone();
+		(self.join == JoinBy::Merge).then_some(Merge { arguments, limits })
+	}
+
+	/// The wish for a task that was found on the chain on these terms, and whose results are merged. Its
+	/// input is not here.
+	pub(crate) fn found(program: PathBuf, terms: Terms, cut: Cut, job: Job, merge: Merge) -> Self {
+		Wish {
+			program,
+			input: None,
+			split: cut.into(),
+			join: JoinBy::Merge,
+			arguments: job.arguments,
+			environment: job.environment,
+			merge_arguments: merge.arguments,
+			terms: Terms { merge_limits: Some(merge.limits), ..terms },
 		}
 	}
 
@@ -397,6 +438,36 @@ mod tests {
 	}
 
 	#[test]
+	fn the_merge_step_of_a_task_that_was_found_is_that_of_its_owner() {
+		let limits = SubtaskLimits { memory_mib: 1024, ..Terms::usual().limits };
+		let mut wish = Wish {
+			program: "count.wasm".into(),
+			input: Some("text".into()),
+			split: Split::Lines(Some(5)),
+			join: JoinBy::Merge,
+			arguments: vec!["-i".into()],
+			environment: vec![("A".into(), "1".into())],
+			merge_arguments: vec!["join".into(), "-v".into()],
+			terms: Terms { replicas: 5, max_replicas: 7, wait: 90, keep: false, ..Terms::usual() },
+		};
+		for merge_limits in [Some(limits), None] {
+			wish.terms.merge_limits = merge_limits;
+			let survey = Survey { cut: Cut::Lines(5), subtasks: 96, bytes: 1 };
+			let spec = wish.terms.spec(&Outline::of(&survey, &wish.terms), 3000);
+			let (arguments, environment) = (wish.arguments.clone(), wish.environment.clone());
+			let job = Job { arguments, environment, shared_input: None };
+			let step = wish.merge_step().expect("its results are merged");
+			let terms = Terms::of(&spec, 3000);
+			let found = Wish::found("count.wasm".into(), terms, survey.cut, job, step);
+			let (mut found, merge) = (found.merge("r".into()), wish.merge("r".into()));
+			assert_eq!(found.terms.range_size.take(), Some(3), "no matter, with one subtask");
+			assert_eq!(found, merge);
+		}
+		let concat = Wish { join: JoinBy::Concat, ..wish };
+		assert_eq!(concat.merge_step(), None);
+	}
+
+	#[test]
 	fn terms_of_before_merge_steps_had_limits_are_read() {
 		let terms = Terms::usual();
 		let text = serde_json::to_string(&terms).expect("plain");
@@ -428,6 +499,11 @@ mod tests {
 			let waits = u64::from(spec.queue_timeout) * block_time;
 			prop_assert!(spec.queue_timeout == u32::MAX || waits >= wait * 1000);
 			let share = Perbill::from_percent(5);
+			let again = Terms::of(&spec, block_time).spec(&Outline::of(&survey, &terms), block_time);
+			let TaskSpec { queue_timeout, run_timeout, .. } = again;
+			prop_assert!(queue_timeout >= spec.queue_timeout && run_timeout >= spec.run_timeout);
+			let TaskSpec { queue_timeout, run_timeout, .. } = spec;
+			prop_assert_eq!(&TaskSpec { queue_timeout, run_timeout, ..again }, &spec);
 			let price = Price::of(&spec, share).expect("far below all money");
 			let most = u128::from(subtasks) * u128::from(spec.max_replicas) * reward;
 			prop_assert_eq!(price.rewards + price.reserve, most);

@@ -1,6 +1,7 @@
 //! An owner's steps against a real node: the binary that `DGCS_NODE` names.
 
 use std::{
+	net::TcpListener,
 	path::Path,
 	process::{Child, Command, Stdio},
 	time::Duration,
@@ -22,28 +23,40 @@ use sp_core::H256;
 const PROGRAM: &[u8] = b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03\x02\x01\0\x05\x03\x01\0\x01\
 	\x07\x13\x02\x06memory\x02\0\x06_start\0\0\x0a\x04\x01\x02\0\x0b";
 
-const URL: &str = "ws://127.0.0.1:21911";
-
 /// A node with a chain of its own. It ends with this.
-struct Node(Child);
+struct Node {
+	process: Child,
+	url: String,
+}
 
 impl Node {
 	fn start(binary: &str) -> Self {
+		let port = free_port();
 		let node = Command::new(binary)
 			.args(["masternode", "--dev", "--tmp", "--no-prometheus"])
-			.args(["--port", "21910", "--rpc-port", "21911"])
+			.args(["--port", "0", "--rpc-port", &port.to_string()])
 			.stdout(Stdio::null())
 			.stderr(Stdio::null())
 			.spawn();
-		Node(node.expect("DGCS_NODE names a binary"))
+		let process = node.expect("DGCS_NODE names a binary");
+		Node { process, url: format!("ws://127.0.0.1:{port}") }
 	}
 }
 
 impl Drop for Node {
 	fn drop(&mut self) {
-		let _ = self.0.kill();
-		let _ = self.0.wait();
+		let _ = self.process.kill();
+		let _ = self.process.wait();
 	}
+}
+
+/// A free port, below those from which other tests and the system choose at the same time, so that it is
+/// still free when the node takes it.
+fn free_port() -> u16 {
+	let start = std::process::id() as u16 % 1_000;
+	let mut ports = (0..1_000).map(|next| 11_000 + (start + next) % 1_000);
+	let free = ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+	free.expect("one of a thousand is free")
 }
 
 /// An owner's machine.
@@ -56,11 +69,11 @@ struct Desk {
 }
 
 impl Desk {
-	async fn new(uri: &str) -> Self {
+	async fn new(node: &Node, uri: &str) -> Self {
 		let folder = tempfile::tempdir().expect("a folder");
 		// It starts beside twenty others, on two cores and one disk.
 		let options = Options { patience: Duration::from_secs(300), ..Options::default() };
-		let chain = Chain::connect([URL], options).await.expect("the node starts");
+		let chain = Chain::connect([&node.url], options).await.expect("the node starts");
 		let store = Config::Embedded(Embedded {
 			listen: vec!["/ip4/127.0.0.1/tcp/0".parse().expect("an address")],
 			..Embedded::new(folder.path().join("blocks"))
@@ -133,13 +146,13 @@ async fn an_owners_steps() {
 		eprintln!("SKIPPED: DGCS_NODE names no binary, so that no owner's step meets a chain");
 		return;
 	};
-	let _node = Node::start(&binary);
-	let desk = Desk::new("//Alice").await;
+	let node = Node::start(&binary);
+	let desk = Desk::new(&node, "//Alice").await;
 	prices_are_the_chains(&desk).await;
 	preparation_goes_on(&desk).await;
 	a_task_is_paid_for_once(&desk).await;
 	a_task_that_was_signed_elsewhere_is_found(&desk).await;
-	another_chain_is_refused().await;
+	another_chain_is_refused(&node).await;
 	desk.store.shutdown().await.expect("it is open");
 }
 
@@ -269,12 +282,12 @@ async fn a_task_that_was_signed_elsewhere_is_found(desk: &Desk) {
 	assert!(matches!(unknown, Err(Error::UnknownTask { .. })), "nothing is left of it");
 }
 
-async fn another_chain_is_refused() {
+async fn another_chain_is_refused(node: &Node) {
 	let options = Options {
 		genesis: Some(H256::repeat_byte(1)),
 		patience: Duration::from_secs(1),
 		..Options::default()
 	};
-	let error = Chain::connect([URL], options).await.expect_err("another first block");
+	let error = Chain::connect([&node.url], options).await.expect_err("another first block");
 	assert!(error.to_string().contains("another chain"), "{error}");
 }

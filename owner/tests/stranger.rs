@@ -1,9 +1,9 @@
 //! What others learn of a task on a real network: nothing of its input, its output and its names.
 //!
-//! A masternode's traffic is recorded, its disk, the whole chain and all blobs are read, and searched
-//! for what is the owner's, however it is written down. Then whoever has some keys tries all of them: a
-//! masternode, and a worker on the ranges of others. Each search and each key is shown to work on what
-//! it may find and open. Runs if `DGCS_NODE` names the binary of a node.
+//! All that is said to and by masternodes is recorded, the disk of one, the whole chain and all blobs are
+//! read, and searched for what is the owner's, however it is written down. Then whoever has some keys
+//! tries all of them: a masternode, and a worker on the ranges of others. Each search and each key is
+//! shown to work on what it may find and open. Runs if `DGCS_NODE` names the binary of a node.
 
 #[path = "stranger/needles.rs"]
 mod needles;
@@ -15,9 +15,11 @@ mod tap;
 use std::{
 	collections::{BTreeMap, BTreeSet, HashMap},
 	fs::File,
-	io::{self, BufRead, BufReader, Read},
+	io::{self, BufRead, BufReader, Read, Write},
+	net::TcpStream,
 	path::{Path, PathBuf},
 	process::{Child, ChildStderr, Command, Stdio},
+	time::{Duration, Instant},
 };
 
 use codec::Encode;
@@ -231,24 +233,52 @@ fn have_it_computed(network: &Network, secrets: &Secrets) -> TaskId {
 	TaskId(task.expect("it has a number"))
 }
 
-/// Everything that is said to and by the masternodes' stores, if this machine lets that be heard.
-struct Capture(Option<(Child, BufReader<ChildStderr>, PathBuf)>);
+/// Everything that is said to and by the masternodes, at all of their ports, if this machine lets that be
+/// heard.
+struct Capture(Option<Listening>);
+
+/// A tcpdump that runs.
+struct Listening {
+	process: Child,
+	said: BufReader<ChildStderr>,
+	/// What it has heard.
+	path: PathBuf,
+	ports: Vec<u16>,
+}
 
 impl Capture {
 	fn start(network: &Network) -> Self {
-		let path = network.path("stores.pcap");
-		let ports = network.masternodes.iter().map(|each| format!("tcp port {}", each.store_port));
-		let ports: Vec<_> = ports.collect();
-		let listening = Self::listen(&ports.join(" or "), path);
+		let path = network.path("masternodes.pcap");
+		let ports = network.masternodes.iter().flat_map(|each| each.ports()).collect();
+		let listening = Listening::start(ports, path);
 		if let Err(reason) = &listening {
-			eprintln!("SKIPPED: the stores' traffic is not searched, for tcpdump says: {reason}");
+			eprintln!("SKIPPED: masternodes' traffic is not searched, for tcpdump says: {reason}");
 		}
 		Capture(listening.ok())
 	}
 
-	fn listen(filter: &str, path: PathBuf) -> io::Result<(Child, BufReader<ChildStderr>, PathBuf)> {
+	/// What was heard: all that there was, as what is said now at each port shows.
+	fn end(mut self) -> Option<Vec<u8>> {
+		self.0.as_ref()?.wait_until_heard();
+		let Listening { mut process, mut said, path, .. } = self.0.take()?;
+		let id = process.id().to_string();
+		let told = Command::new("kill").args(["-INT", &id]).status().expect("it is ours");
+		let mut last = String::new();
+		said.read_to_string(&mut last).expect("it says how much it heard");
+		assert!(told.success() && process.wait().expect("it ends").success(), "{last}");
+		let missed = last.lines().find(|line| line.ends_with("dropped by kernel"));
+		assert!(missed.is_some_and(|line| line.starts_with("0 ")), "it missed some: {last}");
+		Some(std::fs::read(path).expect("it was written"))
+	}
+}
+
+impl Listening {
+	fn start(ports: Vec<u16>, path: PathBuf) -> io::Result<Self> {
+		let filter: Vec<_> = ports.iter().map(|port| format!("tcp port {port}")).collect();
+		let filter = filter.join(" or ");
 		let mut process = Command::new("tcpdump")
-			.args(["-i", "lo", "-s", "0", "-U", "-w", "-", filter])
+			// It may have to wait for a processor: there is room for 64 MiB meanwhile.
+			.args(["-i", "lo", "-s", "0", "-B", "65536", "-U", "-w", "-", &filter])
 			.stdin(Stdio::null())
 			.stdout(File::create(&path)?)
 			.stderr(Stdio::piped())
@@ -262,24 +292,35 @@ impl Capture {
 				return Err(io::Error::other(before));
 			}
 		}
-		Ok((process, said, path))
+		Ok(Listening { process, said, path, ports })
 	}
 
-	/// What was heard.
-	fn end(mut self) -> Option<Vec<u8>> {
-		let (mut process, mut said, path) = self.0.take()?;
-		let id = process.id().to_string();
-		let told = Command::new("kill").args(["-INT", &id]).status().expect("it is ours");
-		let mut last = String::new();
-		said.read_to_string(&mut last).expect("it says how much it heard");
-		assert!(told.success() && process.wait().expect("it ends").success(), "{last}");
-		Some(std::fs::read(path).expect("it was written"))
+	/// Says something at each port, and returns when all of it is in the record: and all before it as well.
+	fn wait_until_heard(&self) {
+		let marker = |port: u16| format!("This is heard at port {port}.").into_bytes();
+		let before = self.path.metadata().expect("it is written").len() as usize;
+		for port in &self.ports {
+			let mut line = TcpStream::connect(("127.0.0.1", *port)).expect("a masternode listens");
+			line.write_all(&marker(*port)).expect("it takes anything");
+		}
+		let began = Instant::now();
+		loop {
+			let heard = std::fs::read(&self.path).expect("it is written");
+			let is_there = |text: &[u8]| heard[before..].windows(text.len()).any(|at| at == text);
+			let missing = self.ports.iter().filter(|port| !is_there(&marker(**port)));
+			let missing: Vec<_> = missing.collect();
+			if missing.is_empty() {
+				return;
+			}
+			assert!(began.elapsed() < LONG, "nothing is heard of what was said at {missing:?}");
+			std::thread::sleep(Duration::from_millis(100));
+		}
 	}
 }
 
 impl Drop for Capture {
 	fn drop(&mut self) {
-		if let Some((process, ..)) = &mut self.0 {
+		if let Some(Listening { process, .. }) = &mut self.0 {
 			let _ = process.kill();
 			let _ = process.wait();
 		}
@@ -465,6 +506,8 @@ async fn nothing_is_readable(
 	evidence: &Evidence,
 	capture: Capture,
 ) {
+	// Before the whole chain is read, over one of the ports.
+	let heard = capture.end();
 	let needles = secrets.needles(0..secrets.files.len(), true);
 	let mut known = Needles::default();
 	known.add_pieces("the program", PROGRAM.as_bytes(), PROGRAM.len());
@@ -486,14 +529,13 @@ async fn nothing_is_readable(
 	for part in whole_chain(chain).await {
 		note("the chain", look("the chain", &part));
 	}
-	let alice = &network.masternodes[0];
-	for said in alice.rpc.everything() {
-		note("a masternode's JSON-RPC", look("a masternode's JSON-RPC", &said));
+	for said in network.masternodes.iter().flat_map(|each| each.rpc.everything()) {
+		note("the masternodes' JSON-RPC", look("the masternodes' JSON-RPC", &said));
 	}
-	let heard = capture.end();
 	if let Some(heard) = &heard {
-		note("the stores' traffic", look("the stores' traffic", heard));
+		note("the masternodes' traffic", look("the masternodes' traffic", heard));
 	}
+	let alice = &network.masternodes[0];
 	let log = std::fs::read(network.log_of(alice.name)).expect("it has one");
 	look("a masternode's log", &log);
 	for (what, folder) in [
@@ -507,8 +549,8 @@ async fn nothing_is_readable(
 
 	let has = |what: &str, name: &str| seen[what].contains(name);
 	assert!(has("the chain", "the manifest's name") && !has("the chain", "the program"));
-	assert!(has("a masternode's JSON-RPC", "a method"));
-	assert!(heard.is_none() || has("the stores' traffic", "a handshake"));
+	assert!(has("the masternodes' JSON-RPC", "a method"));
+	assert!(heard.is_none() || has("the masternodes' traffic", "a handshake"));
 	// What is kept after the end.
 	assert!(has("a masternode's disk", "a manifest"), "{seen:?}");
 	assert!(has("all blobs", "the program"), "{seen:?}");

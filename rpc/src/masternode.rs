@@ -16,6 +16,10 @@ pub const HELD: &str = "dgcs_held";
 /// top-level chain keeps nothing but a hash and two roots. Parameters `task` and `from`, a block's
 /// index; returns a [`WorkChainPage`] of at most 256 blocks.
 pub const KEPT_WORK_CHAIN: &str = "dgcs_keptWorkChain";
+/// The method by which an owner who was away learns who did what for a task: nodes forget the events that
+/// say so within minutes. Parameters `task` and `from`, the index of a block of its work chain; returns a
+/// [`ReceiptsPage`] of at most 256 blocks.
+pub const KEPT_RECEIPTS: &str = "dgcs_keptReceipts";
 /// The method by which an owner learns from another machine what a task was, when the top-level chain's
 /// states in which it was live are forgotten. Parameter `task`; returns [`KeptSpec`].
 pub const KEPT_SPEC: &str = "dgcs_keptSpec";
@@ -89,6 +93,19 @@ pub struct WorkChainPage {
 	/// Some of them, in order: `Vec<WorkBlock>` in SCALE, as `0x` and hexadecimal digits.
 	#[serde(with = "hexadecimal")]
 	pub blocks: Vec<u8>,
+}
+
+/// Who did what in a part of a work chain that a masternode keeps. The receipts root of each block
+/// proves it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReceiptsPage {
+	/// How many blocks there are in all.
+	pub height: u32,
+	/// The receipts of some of them, in order: `Vec<Option<Vec<Receipt>>>` in SCALE, as `0x` and
+	/// hexadecimal digits. `None`: the masternode could not read those of this block.
+	#[serde(with = "hexadecimal")]
+	pub receipts: Vec<u8>,
 }
 
 /// Bytes as `0x` and hexadecimal digits.

@@ -1,11 +1,11 @@
-//! How a run ended, and the bytes that workers vote on.
+//! How a run ended, and the bytes by which the test vectors say so.
 
 use std::fmt;
 
 use codec::{Decode, Encode};
 use thiserror::Error;
 
-/// First byte of every encoded result. Another format gets another number.
+/// First byte of every encoded [`SubtaskResult`]. Another format gets another number.
 pub const RESULT_VERSION: u8 = 1;
 
 /// Why the program was stopped by the machine that it runs on.
@@ -136,7 +136,10 @@ impl fmt::Display for Outcome {
 	}
 }
 
-/// What one subtask yields: what is encrypted, named by its digest and voted on.
+/// What a subtask yields, which is the same on every honest worker unless it timed out.
+///
+/// Its encoding is that of `docs/sandbox-vectors.json` alone. What workers encrypt and vote on is
+/// another one, which leaves the kind of a trap away: *Results* in `docs/protocol.md`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubtaskResult {
 	/// How the run ended.
@@ -158,7 +161,7 @@ impl SubtaskResult {
 	///
 	/// # Errors
 	///
-	/// When the bytes are not what any worker encodes: those of another version, of an unknown
+	/// When the bytes are not what [`encode`](Self::encode) gives: those of another version, of an unknown
 	/// outcome, cut short, or with an output where there can be none.
 	pub fn decode(bytes: &[u8]) -> Result<Self, ResultError> {
 		let mut rest = bytes;
@@ -185,12 +188,12 @@ pub enum ResultError {
 	)]
 	Version(u8),
 	/// Too short, or no outcome that there is.
-	#[error("the result has no known outcome; its worker did not follow the protocol")]
+	#[error("the result has no known outcome, or is cut short; encode it with this version")]
 	Outcome,
 	/// Some ends have no output.
 	#[error(
 		"the result is that of a run that ended with '{outcome}', and yet has {bytes} bytes of output; \
-		 its worker did not follow the protocol"
+		 such a run has none"
 	)]
 	UnexpectedOutput {
 		/// How the run ended.

@@ -154,7 +154,7 @@ pub struct Report {
 }
 
 impl Report {
-	/// The part of the report that is voted on.
+	/// The part of the report that does not depend on the machine, unless the run timed out.
 	pub fn into_result(self) -> SubtaskResult {
 		SubtaskResult { outcome: self.outcome, output: self.output }
 	}

@@ -10,8 +10,8 @@ use std::{
 };
 
 use dgcs_client::{
-	parse_address, Account, AccountError, AccountFile, Chain as ClientChain, Error, KeystoreError,
-	Options, Sender,
+	parse_address, Account, AccountError, AccountFile, Chain as ClientChain, Error, Keystore,
+	KeystoreError, Options, Sender,
 };
 use dgcs_primitives::api::Capacity;
 use dgcs_sandbox::{Cache, CacheError, RunError, Sandbox};
@@ -40,15 +40,20 @@ const LOOK: Duration = Duration::from_secs(2);
 /// How long what is under way at the end may take.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
+/// The variable with the account's password, as all commands know it.
+const PASSWORD: &str = "DGCS_PASSWORD";
+
 /// Compute strangers' subtasks for pay.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_long_help = HELP)]
 pub struct WorkerCommand {
-	/// The worker's account file, as `dgcs account` or polkadot.js writes it.
-	#[arg(long, value_name = "FILE", required_unless_present_any = ["uri", "print_config"])]
-	account: Option<PathBuf>,
+	/// The worker's account: a file, as `dgcs account` or polkadot.js writes it, or a name or address in
+	/// `dgcs account list`.
+	#[arg(long, value_name = "ACCOUNT", required_unless_present_any = ["uri", "print_config"])]
+	account: Option<String>,
 
-	/// A file with the account's password in its first line. Without it the password is asked for.
+	/// A file with the account's password in its first line. Without it the password is that in the
+	/// variable DGCS_PASSWORD, or asked for.
 	#[arg(long, value_name = "FILE", conflicts_with = "uri")]
 	password_file: Option<PathBuf>,
 
@@ -154,7 +159,7 @@ pub enum WorkerError {
 		source: io::Error,
 	},
 	/// The password.
-	#[error("the password can't be read: {0}; give a --password-file")]
+	#[error("the password can't be read: {0}; give a --password-file, or {PASSWORD}")]
 	Password(io::Error),
 	/// The chain.
 	#[error(transparent)]
@@ -226,16 +231,21 @@ impl WorkerCommand {
 		if let Some(uri) = &self.uri {
 			return Ok(Account::from_uri(uri)?);
 		}
-		let file = AccountFile::read(self.account.as_deref().unwrap_or(Path::new("")))?;
-		let password = match &self.password_file {
-			Some(path) => {
-				let text = fs::read_to_string(path)
-					.map_err(|source| WorkerError::File { path: path.clone(), source })?;
-				text.lines().next().unwrap_or_default().to_string()
-			},
-			None => rpassword::prompt_password("Password: ").map_err(WorkerError::Password)?,
-		};
-		Ok(file.open(&password)?)
+		let file = account_file(self.account.as_deref().unwrap_or_default(), keystore().as_ref())?;
+		Ok(file.open(&self.password(std::env::var(PASSWORD).ok())?)?)
+	}
+
+	/// The account's password, which is `set` in the environment unless there is a file with it.
+	fn password(&self, set: Option<String>) -> Result<String, WorkerError> {
+		if let Some(path) = &self.password_file {
+			let text = fs::read_to_string(path)
+				.map_err(|source| WorkerError::File { path: path.clone(), source })?;
+			return Ok(text.lines().next().unwrap_or_default().to_string());
+		}
+		match set {
+			Some(password) => Ok(password),
+			None => rpassword::prompt_password("Password: ").map_err(WorkerError::Password),
+		}
 	}
 
 	async fn work(
@@ -257,7 +267,6 @@ impl WorkerCommand {
 			busy_slots: terms.busy_slots,
 			memory_mib: program_memory(&terms),
 		});
-		self.register(&chain, &*live, &account, &terms).await?;
 
 		let worker = H256(account.id().into());
 		let secret = account.encryption_secret();
@@ -282,6 +291,8 @@ impl WorkerCommand {
 		)
 		.lend_inputs(disk.inputs);
 		let retention = results_kept(&chain, config.keep_results_hours).await?;
+		// The bond is held once there is nothing left that keeps the worker from working.
+		self.register(&chain, &*live, &account, &terms).await?;
 		let edges = Edges {
 			chain: live,
 			store: store.clone(),
@@ -334,6 +345,22 @@ impl WorkerCommand {
 	}
 }
 
+/// Where `dgcs account` keeps accounts, unless it is told otherwise. `None`: there is no home folder.
+fn keystore() -> Option<Keystore> {
+	let xdg = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|p| p.is_absolute());
+	let data = xdg.or_else(|| Some(std::env::home_dir()?.join(".local/share")))?;
+	Some(Keystore::new(data.join("dgcs/accounts")))
+}
+
+/// The file that `account` is the path of; if there is none, that of the account with this name or address.
+fn account_file(account: &str, keystore: Option<&Keystore>) -> Result<AccountFile, KeystoreError> {
+	let path = Path::new(account);
+	match keystore {
+		Some(keystore) if path.is_dir() || !path.exists() => keystore.get(account),
+		_ => AccountFile::read(path),
+	}
+}
+
 /// Memory that a program may have, in MiB.
 fn program_memory(terms: &Terms) -> u32 {
 	terms.slot_memory_mib.saturating_sub(OVERHEAD_MIB)
@@ -359,8 +386,10 @@ async fn results_kept(chain: &ClientChain, hours: u32) -> Result<u32, WorkerErro
 	Ok(u32::try_from(blocks).unwrap_or(u32::MAX))
 }
 
-/// Content is hashed, opened and sealed on a pool of threads: as many as there are slots, which
-/// give way as those do. A program that embeds this and has a pool already keeps its own.
+/// Content is hashed and opened on a pool of threads: as many as there are slots, which give way as
+/// those do. What is lent now bounds the runs that ask for content, not the threads: where there are more
+/// slots than that, one input may take all of them for the moment that it takes to open it. A program that
+/// embeds this and has a pool already keeps its own.
 fn share_pool(terms: &Terms, nice: i32) {
 	let threads = NonZeroUsize::new(terms.idle_slots.into()).map_or(1, NonZeroUsize::get);
 	let pool = rayon::ThreadPoolBuilder::new()
@@ -531,6 +560,53 @@ mod tests {
 		] {
 			assert!(parse(wrong).is_err(), "{wrong}");
 		}
+	}
+
+	#[test]
+	fn an_account_is_a_file_or_a_name() {
+		let folder = tempfile::tempdir().expect("a temporary folder");
+		let address = |uri| Account::from_uri(uri).expect("known").address();
+		// Nobody opens it here.
+		let file = |uri| {
+			let text = format!(
+				r#"{{"encoded": "", "address": "{}", "encoding": {{"content": ["pkcs8", "sr25519"],
+				"type": ["scrypt", "xsalsa20-poly1305"], "version": "3"}}}}"#,
+				address(uri)
+			);
+			AccountFile::parse(&text).expect("it has the form of one")
+		};
+		let keystore = Keystore::new(folder.path().join("accounts"));
+		keystore.import("eve", &file("//Eve")).expect("a new name");
+		let path = folder.path().join("worker.json");
+		file("//Dave").create(&path).expect("a new file");
+		let path = path.to_str().expect("plain");
+		let found = |account: &str, keystore| {
+			let file = account_file(account, keystore)?;
+			file.account().map(|account| account.to_string())
+		};
+		let (eve, dave) = (address("//Eve"), address("//Dave"));
+		for (account, expected) in [("eve", &eve), (eve.as_str(), &eve), (path, &dave)] {
+			assert_eq!(&found(account, Some(&keystore)).expect("there is one"), expected);
+		}
+		assert_eq!(found(path, None).expect("there is one"), dave);
+		let unknown = found("mallory", Some(&keystore)).expect_err("there is none").to_string();
+		assert!(unknown.contains("no account `mallory`") && unknown.contains("eve"), "{unknown}");
+		assert!(matches!(found("eve", None), Err(KeystoreError::Missing { .. })));
+	}
+
+	#[test]
+	fn a_password_is_that_of_the_file_or_of_the_environment() {
+		let folder = tempfile::tempdir().expect("a temporary folder");
+		let path = folder.path().join("password");
+		fs::write(&path, "of the file\nnot this\n").expect("writable");
+		let without = parse("--account a.json").expect("good");
+		let with = WorkerCommand { password_file: Some(path), ..without.clone() };
+		let password = |command: &WorkerCommand, set: &str| command.password(Some(set.into()));
+		assert_eq!(password(&without, "set").expect("there is one"), "set");
+		assert_eq!(password(&without, "").expect("there is one"), "");
+		assert_eq!(password(&with, "set").expect("there is one"), "of the file");
+		let nowhere = WorkerCommand { password_file: Some(folder.path().join("none")), ..with };
+		assert!(matches!(password(&nowhere, "set"), Err(WorkerError::File { .. })));
 	}
 
 	#[test]

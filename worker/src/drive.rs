@@ -6,7 +6,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use dgcs_content::result_id;
 use dgcs_primitives::Round;
 use serde::Serialize;
 use tokio::{
@@ -20,6 +19,7 @@ use tokio::{
 use crate::{
 	chain::{Call, Chain, ChainError, Place, View},
 	execute::{Abandon, Done, ExecuteError, Executor, Work},
+	forget::Forgetter,
 	journal::Journal,
 	lend::{Allowance, Reason},
 	machine::{Assignment, Command, Event, Failure, Idle, Machine, Sent, Status, Stop, Vote},
@@ -122,6 +122,7 @@ pub enum Note {
 pub struct Worker {
 	machine: Machine,
 	edges: Edges,
+	forgetter: Arc<Forgetter>,
 	events: (UnboundedSender<Event>, UnboundedReceiver<Event>),
 	lent: watch::Receiver<Allowance>,
 	reported: Option<(Option<Idle>, Option<Reason>, [usize; 5])>,
@@ -132,8 +133,9 @@ pub struct Worker {
 impl Worker {
 	/// A worker by `machine`, which lends what `lent` says at the time.
 	pub fn new(machine: Machine, edges: Edges, lent: watch::Receiver<Allowance>) -> Self {
-		let rescan = false;
-		Worker { machine, edges, events: unbounded_channel(), lent, reported: None, rescan }
+		let forgetter = Arc::new(Forgetter::new(edges.journal.clone(), edges.store.clone()));
+		let (events, reported, rescan) = (unbounded_channel(), None, false);
+		Worker { machine, edges, forgetter, events, lent, reported, rescan }
 	}
 
 	/// Works until it is told to stop by `stop` and owes nothing more, or `stop` is closed: then what
@@ -187,8 +189,14 @@ impl Worker {
 	}
 
 	fn handle(&mut self, event: Event) {
+		// What could not be let go of is tried again in each block.
+		let mut let_go = matches!(event, Event::Block(_));
 		for command in self.machine.handle(event) {
+			let_go |= matches!(command, Command::Forget(..));
 			self.carry_out(command);
+		}
+		if let_go {
+			self.let_go();
 		}
 	}
 
@@ -233,6 +241,9 @@ impl Worker {
 		let Assignment { run, place, round, open } = assignment;
 		let Place { task, range } = place;
 		let subtasks = open.count_ones();
+		if let Err(error) = self.forgetter.clear(place, round) {
+			self.trouble(error.to_string());
+		}
 		self.note(&Note::Started { task: task.0, range: range.0, round: round.0, subtasks });
 		let (edges, events) = (self.edges.clone(), self.events.0.clone());
 		let (notes, handle) = (self.edges.notes.clone(), Handle::current());
@@ -281,41 +292,41 @@ impl Worker {
 	fn publish(&self, place: Place, round: Round) {
 		let (edges, events) = (self.edges.clone(), self.events.0.clone());
 		tokio::task::spawn_blocking(move || {
-			let shown = match edges.journal.vote(place, round) {
-				Some(vote) => {
-					show(&edges.journal, &*edges.store, &vote).map_err(|error| error.to_string())
-				},
-				None => Err(format!("{place}: its vote is not on disk any more")),
+			let failed = |message, event| {
+				(edges.notes)(&Note::Trouble { message });
+				event
 			};
-			let event = match shown {
-				Ok(()) => Event::Published(place, round),
-				Err(message) => {
-					(edges.notes)(&Note::Trouble { message });
-					Event::NotPublished(place, round)
+			let event = match edges.journal.vote(place, round) {
+				Some(vote) => match show(&edges.journal, &*edges.store, &vote) {
+					Ok(()) => Event::Published(place, round),
+					Err(error) if error.is_full() => {
+						failed(error.to_string(), Event::NoRoom(place, round))
+					},
+					Err(error) => failed(error.to_string(), Event::NotPublished(place, round)),
 				},
+				None => failed(
+					format!("{place}: its vote is not on disk any more"),
+					Event::NotPublished(place, round),
+				),
 			};
 			tell(&events, event);
 		});
 	}
 
-	/// Lets go of everything of a vote. Here and now: a later run on the same range must not find it
-	/// half gone.
+	/// Lets go of everything of a vote, soon.
 	fn forget(&self, place: Place, round: Round) {
-		let Edges { journal, store, executor, .. } = &self.edges;
-		executor.forget(place, round);
-		if let Some(vote) = journal.vote(place, round) {
-			let store = store.clone();
-			tokio::task::spawn_blocking(move || {
-				for digest in &vote.digests {
-					if let Err(error) = store.release(&result_id(digest)) {
-						log::warn!("a result is kept longer than it need be: {error}");
-					}
-				}
-			});
-		}
-		if let Err(error) = journal.forget(place, round) {
-			self.trouble(error.to_string());
-		}
+		self.edges.executor.forget(place, round);
+		self.forgetter.add(place, round);
+	}
+
+	/// Has the votes that are to be let go of, let go of.
+	fn let_go(&self) {
+		let (forgetter, notes) = (self.forgetter.clone(), self.edges.notes.clone());
+		tokio::task::spawn_blocking(move || {
+			if let Err(message) = forgetter.work() {
+				notes(&Note::Trouble { message });
+			}
+		});
 	}
 
 	fn note(&self, note: &Note) {

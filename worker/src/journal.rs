@@ -16,7 +16,10 @@ use std::{
 	fs::{self, File, TryLockError},
 	io::{self, Write},
 	path::{Path, PathBuf},
-	sync::atomic::{AtomicU64, Ordering},
+	sync::{
+		atomic::{AtomicU64, Ordering},
+		Mutex, PoisonError,
+	},
 };
 
 use codec::{DecodeAll, Encode};
@@ -71,6 +74,8 @@ pub struct Journal {
 	/// Bytes that blocks take, and may take.
 	used: AtomicU64,
 	room: u64,
+	/// Held by whoever removes blocks, so that each is counted once.
+	removing: Mutex<()>,
 	/// Held as long as this is.
 	_lock: File,
 }
@@ -125,7 +130,8 @@ impl Journal {
 			}
 		}
 		votes.sort_by_key(|vote| (vote.place(), vote.ballot.round));
-		Ok((Journal { path, used: AtomicU64::new(used), room, _lock: lock }, votes))
+		let (used, removing) = (AtomicU64::new(used), Mutex::default());
+		Ok((Journal { path, used, room, removing, _lock: lock }, votes))
 	}
 
 	/// Where the blocks of the results of a range in a round are.
@@ -179,15 +185,26 @@ impl Journal {
 	/// Removes a folder, and counts the blocks that were in `blocks`, which is it or in it.
 	fn remove(&self, path: PathBuf, blocks: PathBuf) -> Result<(), JournalError> {
 		let removed = || {
-			let freed = bytes_in(&blocks)?;
-			match fs::remove_dir_all(&path) {
-				Err(error) if error.kind() == io::ErrorKind::NotFound => {},
-				done => done?,
-			}
-			self.used.fetch_sub(freed, Ordering::Relaxed);
-			Ok(())
+			let _removing = self.removing.lock().unwrap_or_else(PoisonError::into_inner);
+			let before = bytes_in(&blocks)?;
+			let removed = match fs::remove_dir_all(&path) {
+				Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+				done => done,
+			};
+			// If it was cut off, a part of them may be left.
+			let freed = before.saturating_sub(bytes_in(&blocks)?);
+			self.free(freed);
+			removed
 		};
 		removed().map_err(|source| JournalError::Io { path: path.clone(), source })
+	}
+
+	/// Counts `freed` bytes as free. A block that is removed while it is put may be counted twice: that
+	/// must not make the rest look like more than any room.
+	fn free(&self, freed: u64) {
+		let less = |used: u64| Some(used.saturating_sub(freed));
+		// It never refuses.
+		let _ = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
 	}
 
 	fn path_of(&self, place: Place, round: Round) -> PathBuf {
@@ -217,7 +234,7 @@ impl BlockSink for Blocks<'_> {
 		let Journal { used, room, .. } = self.journal;
 		let len = bytes.len() as u64;
 		let before = used.fetch_add(len, Ordering::Relaxed);
-		let put = if before + len > *room {
+		let put = if before.saturating_add(len) > *room {
 			Err(io::Error::other(format!(
 				"results that are not shown yet take {before} of {room} bytes; lend more disk, or wait \
 				 until votes are over"
@@ -226,7 +243,7 @@ impl BlockSink for Blocks<'_> {
 			self.folder.put(id, bytes)
 		};
 		if put.is_err() {
-			used.fetch_sub(len, Ordering::Relaxed);
+			self.journal.free(len);
 		}
 		put
 	}
@@ -395,6 +412,36 @@ mod tests {
 		put(&journal, &vote(3, 0), 3).expect_err("15 of 12 bytes");
 		journal.drop_blocks(vote(1, 0).place(), Round(0)).expect("there");
 		put(&journal, &vote(3, 0), 3).expect("5 of 12 bytes");
+	}
+
+	/// A publication drops blocks on a thread of its own, and the vote may be forgotten meanwhile.
+	#[test]
+	fn two_removals_at_once_count_each_byte_once() {
+		let folder = tempfile::tempdir().expect("a temporary folder");
+		let hash = H256::repeat_byte(1);
+		let (journal, _) = Journal::open(folder.path(), &hash, &hash, 1 << 20).expect("new");
+		let used = || journal.used.load(Ordering::Relaxed);
+		let kept = journal.blocks(vote(2, 0).place(), Round(0)).expect("can be made");
+		let id = |byte| ContentId { codec: ContentCodec::DagPb, digest: H256::repeat_byte(byte) };
+		kept.put(&id(0), &[0; 1000]).expect("there is room");
+		let (place, round) = (vote(1, 0).place(), Round(0));
+		for _ in 0..30 {
+			let blocks = journal.blocks(place, round).expect("can be made");
+			(0..20).for_each(|byte| blocks.put(&id(byte), &[byte; 100]).expect("there is room"));
+			assert_eq!(used(), 3000);
+			let start = std::sync::Barrier::new(2);
+			std::thread::scope(|threads| {
+				threads.spawn(|| {
+					start.wait();
+					journal.drop_blocks(place, round).expect("there, or gone");
+				});
+				threads.spawn(|| {
+					start.wait();
+					journal.forget(place, round).expect("there, or gone");
+				});
+			});
+			assert_eq!(used(), 1000);
+		}
 	}
 
 	#[test]

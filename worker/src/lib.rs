@@ -4,6 +4,7 @@ pub mod chain;
 mod command;
 mod drive;
 pub mod execute;
+mod forget;
 mod hash;
 mod journal;
 pub mod lend;

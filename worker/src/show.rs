@@ -1,6 +1,6 @@
 //! Shows results to others, once they may be seen: from the journal's blocks to the store.
 
-use std::io;
+use std::{error::Error, io, iter::successors};
 
 use dgcs_content::{fetch, read_blob, result_id, BlockSink, BlockSource};
 use dgcs_primitives::ContentId;
@@ -26,22 +26,40 @@ pub trait Store: Source + BlockSink {
 pub struct ShowError {
 	vote: String,
 	reason: String,
+	full: bool,
+}
+
+impl ShowError {
+	/// Whether it is for want of room in the store, so that it helps to let go of something there.
+	pub fn is_full(&self) -> bool {
+		self.full
+	}
+}
+
+/// Whether a store's or file system's lack of room is behind an error.
+fn lacks_room(error: &(dyn Error + 'static)) -> bool {
+	successors(Some(error), |&error| error.source())
+		.filter_map(|error| error.downcast_ref::<io::Error>())
+		.any(|error| error.kind() == io::ErrorKind::StorageFull)
 }
 
 /// Puts all blocks of a vote's results to the store, each checked, has them provided, and lets go
 /// of the copies in the journal. What was shown before may be shown again.
 pub(crate) fn show(journal: &Journal, store: &dyn Store, vote: &Vote) -> Result<(), ShowError> {
 	let (place, round) = (vote.place(), vote.ballot.round);
-	let failed = |reason: String| ShowError { vote: format!("{place} round {round}"), reason };
-	let blocks = journal.blocks(place, round).map_err(|error| failed(error.to_string()))?;
+	let failed = |error: &(dyn Error + 'static)| ShowError {
+		vote: format!("{place} round {round}"),
+		reason: error.to_string(),
+		full: lacks_room(error),
+	};
+	let blocks = journal.blocks(place, round).map_err(|error| failed(&error))?;
 	let copying = Copying { blocks: &blocks, store };
 	for digest in &vote.digests {
 		let root = result_id(digest);
-		read_blob(&copying, &root, u64::MAX, &mut |_| Ok(()))
-			.map_err(|error| failed(error.to_string()))?;
-		store.provide(&root).map_err(|error| failed(error.to_string()))?;
+		read_blob(&copying, &root, u64::MAX, &mut |_| Ok(())).map_err(|error| failed(&error))?;
+		store.provide(&root).map_err(|error| failed(&error))?;
 	}
-	journal.drop_blocks(place, round).map_err(|error| failed(error.to_string()))
+	journal.drop_blocks(place, round).map_err(|error| failed(&error))
 }
 
 /// Reading through this puts what is read to the store.
@@ -75,10 +93,19 @@ mod tests {
 	struct Folder {
 		blocks: Directory,
 		provided: Mutex<Vec<ContentId>>,
+		/// Whether no more blocks, and no more roots, are taken.
+		full: [bool; 2],
+	}
+
+	fn full() -> io::Error {
+		io::Error::new(io::ErrorKind::StorageFull, "the store is full")
 	}
 
 	impl BlockSink for Folder {
 		fn put(&self, id: &ContentId, bytes: &[u8]) -> io::Result<()> {
+			if self.full[0] {
+				return Err(full());
+			}
 			self.blocks.put(id, bytes)
 		}
 	}
@@ -91,6 +118,9 @@ mod tests {
 
 	impl Store for Folder {
 		fn provide(&self, root: &ContentId) -> io::Result<()> {
+			if self.full[1] {
+				return Err(full());
+			}
 			self.provided.lock().expect("no test panics with it").push(*root);
 			Ok(())
 		}
@@ -118,7 +148,7 @@ mod tests {
 		let vote = Vote { ballot, open: 0b11, digests, salt: H256::zero() };
 		journal.save(&vote).expect("there is room");
 		let blocks = Directory::open(folder.join("store")).expect("can be made");
-		(journal, Folder { blocks, provided: Mutex::default() }, vote)
+		(journal, Folder { blocks, provided: Mutex::default(), full: [false; 2] }, vote)
 	}
 
 	#[test]
@@ -148,8 +178,22 @@ mod tests {
 		let blocks = journal.blocks(vote.place(), vote.ballot.round).expect("readable");
 		let root = dgcs_content::content_id::display(&result_id(&vote.digests[1]));
 		std::fs::write(blocks.path().join(&root), b"damaged").expect("can be written");
-		let error = show(&journal, &store, &vote).expect_err("refused").to_string();
-		assert!(error.contains("task 1 range 2 round 0"), "{error}");
+		let error = show(&journal, &store, &vote).expect_err("refused");
+		assert!(error.to_string().contains("task 1 range 2 round 0"), "{error}");
+		assert!(!error.is_full(), "room is no help");
 		assert!(!store.blocks.path().join(root).exists());
+	}
+
+	#[test]
+	fn a_full_store_is_told_apart_and_all_is_there_for_another_try() {
+		let folder = tempfile::tempdir().expect("a temporary folder");
+		let (journal, mut store, vote) = scene(folder.path());
+		for full in [[true, false], [false, true]] {
+			store.full = full;
+			let error = show(&journal, &store, &vote).expect_err("there is no room");
+			assert!(error.is_full() && error.to_string().contains("is full"), "{error}");
+		}
+		store.full = [false; 2];
+		show(&journal, &store, &vote).expect("there is room again");
 	}
 }

@@ -332,7 +332,10 @@ async fn what_runs_follows_load_hours_battery_and_memory() {
 	let little = |seen: &mut Reading| {
 		(seen.on_battery, seen.available_mib) = (false, 512 + 160 - seen.own_mib);
 	};
-	assert_eq!(bench.after(1, little), lend(1, Reason::LowMemory));
+	assert_eq!(bench.after(1, little), lend(2, Reason::Idle));
+	bench.obeys(lend(2, Reason::Idle)).await;
+	assert_eq!(bench.after(9, |_| ()), lend(2, Reason::Idle));
+	assert_eq!(bench.after(1, |_| ()), lend(1, Reason::LowMemory));
 	bench.obeys(lend(1, Reason::LowMemory)).await;
 	bench.end().await;
 }

@@ -202,6 +202,7 @@ async fn prepared(store: &Blocks, folder: &Path, keys: &MasternodeCustody) -> Ta
 		let plan = Plan {
 			cut: Cut::Lines(1),
 			join: Join::Concatenate,
+			merge: None,
 			range_size: 2,
 			shard_size: DEFAULT_SHARD_SIZE,
 			program: put_blob(&store, &scene::program(ECHO)).unwrap(),

@@ -62,6 +62,7 @@ impl World {
 		Plan {
 			cut,
 			join: Join::Concatenate,
+			merge: None,
 			range_size,
 			shard_size: DEFAULT_SHARD_SIZE,
 			program: put_blob(&self.store, b"\0asm").expect("there is room"),

@@ -14,7 +14,7 @@ use std::{
 use codec::{DecodeAll, Encode};
 use dgcs_primitives::{RangeIndex, TaskId};
 use dgcs_rpc::{
-	masternode::{Held, KeptSpec, ReleasedShare, WorkChainPage},
+	masternode::{Held, KeptSpec, ReceiptsPage, ReleasedShare, WorkChainPage},
 	optional, required, Param,
 };
 use jsonrpsee::proc_macros::rpc;
@@ -64,6 +64,15 @@ pub trait CustodyApi {
 		task: Option<Param<TaskId>>,
 		from: Option<Param<u32>>,
 	) -> Result<WorkChainPage, RpcError>;
+
+	/// Who did what in the blocks of the task's work chain, also after the task has ended: of up to 256
+	/// blocks from number `from` (0 if left out) on.
+	#[method(name = "keptReceipts", blocking)]
+	fn kept_receipts(
+		&self,
+		task: Option<Param<TaskId>>,
+		from: Option<Param<u32>>,
+	) -> Result<ReceiptsPage, RpcError>;
 
 	/// What the task is, also after it has ended: its specification as it was submitted.
 	#[method(name = "keptSpec", blocking)]
@@ -138,6 +147,18 @@ impl CustodyApiServer for CustodyRpc {
 		let page = self.custody()?.work_chain(task, from).map_err(RpcError::Disk)?;
 		let (height, blocks) = page.ok_or(RpcError::NothingHeld { task })?;
 		Ok(WorkChainPage { height, blocks: blocks.encode() })
+	}
+
+	fn kept_receipts(
+		&self,
+		task: Option<Param<TaskId>>,
+		from: Option<Param<u32>>,
+	) -> Result<ReceiptsPage, RpcError> {
+		let task = required("task", task)?;
+		let from = optional("from", from)?.unwrap_or_default();
+		let page = self.custody()?.receipts(task, from).map_err(RpcError::Disk)?;
+		let (height, receipts) = page.ok_or(RpcError::NothingHeld { task })?;
+		Ok(ReceiptsPage { height, receipts: receipts.encode() })
 	}
 
 	fn kept_spec(&self, task: Option<Param<TaskId>>) -> Result<KeptSpec, RpcError> {

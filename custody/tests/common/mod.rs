@@ -23,13 +23,13 @@ use dgcs_content::{
 };
 use dgcs_custody::{
 	AccountId, Balance, Block, Chain, ChainError, Custody, Limits, Offer, Parts, PeerError, Peers,
-	Secrets, Store,
+	Receipt, Receipts, Secrets, Store,
 };
 use dgcs_primitives::{
 	api::{MasternodeView, TaskInfo, TaskState, TaskView},
 	doubles::task_spec,
-	ChainRecord, ContentId, EncryptionKey, Outcome, RangeIndex, ResultDigest, Round, Settlement,
-	Sums, TaskEnd, TaskId, Verdict, WorkBlock,
+	merkle_root, ChainRecord, ContentId, EncryptionKey, Outcome, RangeIndex, ResultDigest, Round,
+	Settlement, Sums, TaskEnd, TaskId, Verdict, WorkBlock,
 };
 use sp_core::H256;
 use tempfile::TempDir;
@@ -57,6 +57,8 @@ pub struct State {
 	pub number: u32,
 	pub tasks: BTreeMap<TaskId, TaskInfo<AccountId, Balance>>,
 	pub work: BTreeMap<TaskId, Vec<WorkBlock>>,
+	/// Who did what, as the events of this block say.
+	pub receipts: Receipts,
 	pub leases: BTreeSet<(TaskId, RangeIndex, AccountId)>,
 	pub workers: BTreeMap<AccountId, EncryptionKey>,
 	pub masternodes: Vec<MasternodeView<AccountId, Balance>>,
@@ -65,6 +67,7 @@ pub struct State {
 impl TestChain {
 	pub fn change(&self, change: impl FnOnce(&mut State)) {
 		let mut state = self.state.lock().expect("no test panics while it holds this");
+		state.receipts.clear();
 		change(&mut state);
 		state.number += 1;
 		self.past.lock().expect("not poisoned").insert(state.number, Arc::new(state.clone()));
@@ -143,6 +146,10 @@ impl Chain for TestChain {
 			let blocks = state.work.get(&task).map_or(&[][..], |blocks| blocks);
 			blocks.iter().skip(from as usize).take(2).cloned().collect()
 		})
+	}
+
+	fn receipts(&self, at: H256) -> Result<Receipts, ChainError> {
+		self.read(at, |state| state.receipts.clone())
 	}
 
 	fn worker_key(
@@ -422,6 +429,7 @@ impl World {
 		let plan = Plan {
 			cut,
 			join: Join::Concatenate,
+			merge: None,
 			range_size,
 			shard_size: DEFAULT_SHARD_SIZE,
 			program,
@@ -484,6 +492,18 @@ impl World {
 	}
 
 	pub fn verdict(&self, task: TaskId, subtask: u32, range: RangeIndex, digest: ResultDigest) {
+		self.verdict_saying(task, subtask, range, digest, receipts(subtask));
+	}
+
+	/// A verdict whose event says that `said` are the receipts of its block.
+	pub fn verdict_saying(
+		&self,
+		task: TaskId,
+		subtask: u32,
+		range: RangeIndex,
+		digest: ResultDigest,
+		said: Vec<Receipt>,
+	) {
 		self.chain.change(|state| {
 			let blocks = state.work.entry(task).or_default();
 			let verdict = Verdict { subtask: subtask as u8 % 64, outcome: Outcome::Agreed(digest) };
@@ -491,13 +511,15 @@ impl World {
 				task,
 				index: blocks.len() as u32,
 				parent: H256::zero(),
-				when: state.number,
+				// The block that this change makes.
+				when: state.number + 1,
 				open_subtasks: 0,
 				range,
 				round: Round(0),
 				verdicts: vec![verdict].try_into().expect("one"),
-				receipts_root: H256::zero(),
+				receipts_root: merkle_root(&receipts(subtask)),
 			};
+			state.receipts.insert((task, block.index), said);
 			blocks.push(block);
 			if let Some(TaskInfo::Live(view)) = state.tasks.get_mut(&task) {
 				view.height = blocks.len() as u32;
@@ -546,6 +568,17 @@ impl World {
 	pub fn pass(&self, blocks: u32) {
 		self.chain.change(|state| state.number += blocks - 1);
 	}
+}
+
+/// Who did what at the verdict on a subtask.
+pub fn receipts(subtask: u32) -> Vec<Receipt> {
+	let receipt = |worker| Receipt {
+		worker: account(worker),
+		agreed: 1,
+		dissented: 0,
+		paid: Balance::from(subtask),
+	};
+	(1..=3).map(receipt).collect()
 }
 
 impl Node {

@@ -43,6 +43,9 @@ pub enum TaskCommand {
 	#[command(after_help = EXIT_CODES)]
 	Show(ShowArgs),
 	/// Follow a task until it ends
+	///
+	/// Exit code 0 says that there is a verdict on each subtask, also where the program ended with an error:
+	/// of those `dgcs task fetch` tells.
 	#[command(after_help = EXIT_CODES)]
 	Watch(WatchArgs),
 	/// Fetch the results of a task that has ended
@@ -82,6 +85,13 @@ pub enum Format {
 	Json,
 }
 
+/// The node that is asked unless others are named.
+pub(super) const NODE: &str = "ws://127.0.0.1:9944";
+/// Where the store listens unless something else is said.
+pub(super) const LISTEN: &str = "/ip4/0.0.0.0/tcp/0";
+/// How much of the disk it may take unless something else is said.
+pub(super) const CAPACITY: &str = "64G";
+
 /// What every command has.
 #[derive(Clone, Debug, Args)]
 pub struct Common {
@@ -103,7 +113,7 @@ pub struct ChainArgs {
 		value_name = "URL",
 		value_delimiter = ',',
 		env = "DGCS_CHAIN",
-		default_value = "ws://127.0.0.1:9944"
+		default_value = NODE
 	)]
 	pub chain: Vec<String>,
 
@@ -133,11 +143,11 @@ pub struct StoreArgs {
 	pub kubo: Option<String>,
 
 	/// Where the store listens for other peers
-	#[arg(long, value_name = "MULTIADDR", default_value = "/ip4/0.0.0.0/tcp/0")]
+	#[arg(long, value_name = "MULTIADDR", default_value = LISTEN)]
 	pub listen: String,
 
 	/// How much of the disk the store may take, as 500M or 64G
-	#[arg(long, value_name = "SIZE", value_parser = size, default_value = "64G")]
+	#[arg(long, value_name = "SIZE", value_parser = size, default_value = CAPACITY)]
 	pub store_capacity: u64,
 }
 

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use dgcs_primitives::{SubtaskLimits, MAX_RANGE_SIZE};
 use dgcs_worker::execute::{Abandon, Done};
-use serde_json::json;
+use serde_json::{json, Value};
 
 use super::{
 	args::TryArgs,
@@ -69,22 +69,32 @@ impl Drop for Ends {
 }
 
 fn tell(step: Step, done: &Done, output: &Output) {
-	let Done { subtask, outcome, fuel, cpu_time, .. } = done;
 	if output.is_json() {
-		let object = || {
-			json!({
-				"event": "computed", "step": step, "subtask": subtask, "outcome": outcome, "fuel": fuel,
-				"cpuMs": cpu_time.as_millis(),
-			})
-		};
-		output.result(String::new, object);
+		output.result(String::new, || object(step, done));
 	} else {
-		let name = match step {
-			Step::Subtask => format!("subtask {subtask}"),
-			Step::Merge => "merge step".into(),
-		};
-		output.note(&format!("{name}: {outcome}, {}, {fuel} fuel", time(*cpu_time)));
+		output.note(&text(step, done));
 	}
+}
+
+/// How one computation went, with what its program wrote to standard error.
+fn text(step: Step, done: &Done) -> String {
+	let Done { subtask, outcome, fuel, cpu_time, stderr, .. } = done;
+	let name = match step {
+		Step::Subtask => format!("subtask {subtask}"),
+		Step::Merge => "merge step".into(),
+	};
+	let stderr = String::from_utf8_lossy(stderr);
+	let said: String = stderr.lines().map(|line| format!("\n  {line}")).collect();
+	format!("{name}: {outcome}, {}, {fuel} fuel{said}", time(*cpu_time))
+}
+
+/// The same, for scripts.
+fn object(step: Step, done: &Done) -> Value {
+	let Done { subtask, outcome, fuel, cpu_time, stderr, .. } = done;
+	json!({
+		"event": "computed", "step": step, "subtask": subtask, "outcome": outcome, "fuel": fuel,
+		"cpuMs": cpu_time.as_millis(), "stderr": String::from_utf8_lossy(stderr),
+	})
 }
 
 fn sum_up(trial: &Trial, wish: &Wish, folder: Option<&str>) -> String {
@@ -102,10 +112,17 @@ fn sum_up(trial: &Trial, wish: &Wish, folder: Option<&str>) -> String {
 		let limits = merge_limits.as_ref().unwrap_or(limits);
 		format!(" The merge step took {}.", used(&most, limits, "merge-"))
 	});
+	// All results have been merged: then the gaps are those of that step.
+	let (option, tried) = match trial.merge {
+		Some(_) => ("merge-", merge_limits.as_ref().unwrap_or(limits)),
+		None => ("", limits),
+	};
+	let remedies = render::remedies(&trial.gaps, tried, option, None);
+	let remedies: String = remedies.iter().map(|line| format!("\n{line}")).collect();
 	let place = folder.map_or("; --out keeps it".into(), |folder| format!(" in {folder}"));
 	format!(
 		"{} subtasks in {} of processor time here. The longest took {}.{merge}{}\nThe solution has {} \
-		 bytes{place}{}",
+		 bytes{place}{}{remedies}",
 		trial.subtasks,
 		time(trial.cpu_time),
 		used(&trial.most, limits, ""),
@@ -133,8 +150,40 @@ fn time(time: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
+	use dgcs_content::Ending;
+
 	use super::*;
 	use crate::cli::merge::tests::wish;
+
+	#[test]
+	fn what_a_program_wrote_to_standard_error_is_told() {
+		let mut done = Done {
+			subtask: 3,
+			ending: Ending::Exit(1),
+			outcome: "exit code 1".into(),
+			fuel: 5,
+			cpu_time: Duration::from_millis(20),
+			stderr: b"no scene\nin \xff\n".to_vec(),
+			digest: Default::default(),
+		};
+		let told = text(Step::Subtask, &done);
+		assert_eq!(told, "subtask 3: exit code 1, 0.02 s, 5 fuel\n  no scene\n  in \u{fffd}");
+		assert_eq!(object(Step::Merge, &done)["stderr"], "no scene\nin \u{fffd}\n");
+		done.stderr.clear();
+		assert_eq!(text(Step::Merge, &done), "merge step: exit code 1, 0.02 s, 5 fuel");
+	}
+
+	#[test]
+	fn what_to_do_about_gaps_is_told_of_whose_they_are() {
+		let mut trial = Trial { subtasks: 3, ..Trial::default() };
+		trial.gaps = vec![(1, "out of memory".into())];
+		let text = sum_up(&trial, &wish(), None);
+		assert!(text.contains("\nsubtask 1: out of memory\n"), "{text}");
+		assert!(text.contains("--memory SIZE: it had 256 MiB"), "{text}");
+		trial.merge = Some(Most::default());
+		let text = sum_up(&trial, &wish(), None);
+		assert!(text.contains("--merge-memory SIZE: it had 256 MiB"), "{text}");
+	}
 
 	#[test]
 	fn the_merge_step_is_compared_with_its_own_limits() {

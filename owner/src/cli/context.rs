@@ -6,7 +6,7 @@ use std::{
 	time::Duration,
 };
 
-use dgcs_client::{Account, AccountFile, Chain, Keystore, Options};
+use dgcs_client::{Account, AccountFile, AccountId, Chain, Keystore, Options};
 use dgcs_store::{Config, Embedded, Kubo, Store};
 
 use super::{
@@ -155,6 +155,18 @@ pub(super) fn account(
 				password(args.password_file.as_deref(), &format!("Password of {name}: "))?;
 			Ok(file.open(&password)?)
 		},
+	}
+}
+
+/// Whose account is meant. Its password is not needed: nothing is signed.
+pub(super) fn address(
+	args: &SignerArgs,
+	chain: &ChainArgs,
+	folders: &Folders,
+) -> Result<AccountId> {
+	match find(args, chain, &folders.keystore())? {
+		Found::Known(account) => Ok(account.id()),
+		Found::File(_, file) => Ok(file.account()?),
 	}
 }
 

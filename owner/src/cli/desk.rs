@@ -16,7 +16,7 @@ use super::{
 use crate::{
 	adopt, begin, fetch as fetch_results,
 	fetch::fetched_before,
-	hold, manifest, prepare as prepare_content,
+	hold, learn, manifest, prepare as prepare_content,
 	record::{Fetched, Open, Record, Tasks},
 	release, submit as submit_task, summarize,
 	survey::Survey,
@@ -55,6 +55,15 @@ impl Desk<'_> {
 		}
 	}
 
+	/// Learns how the results of a task that was found on the chain are joined, before any is fetched.
+	pub async fn learn(&self, open: &mut Open) -> Result<()> {
+		if open.record.wish.is_none() {
+			self.connect_store().await;
+			learn(&self.chain, &self.store, &self.account.owner_secret(), open).await?;
+		}
+		Ok(())
+	}
+
 	/// Connects the store to those of the masternodes. That none can be reached is said when it matters.
 	pub async fn connect_store(&self) {
 		let network = async {
@@ -86,7 +95,8 @@ impl Desk<'_> {
 		let task = self.submit(&mut open).await?;
 		self.hold(&mut open).await?;
 		if detach {
-			self.output.note(&format!("Fetch the solution later by `dgcs task fetch {task}`"));
+			let fetch = self.output.flags().working(&format!("dgcs task fetch {task}"));
+			self.output.note(&format!("Fetch the solution later by `{fetch}`"));
 			return Ok(Exit::Done);
 		}
 		self.finish(open, out, merging).await
@@ -95,13 +105,15 @@ impl Desk<'_> {
 	pub async fn prepare(&self, survey: &Survey, open: &mut Open) -> Result<()> {
 		let tell = self.output.tell();
 		prepare_content(&self.chain, &self.account, &self.store, survey, open, &tell).await?;
-		self.output.resume_with(format!("dgcs task submit {}", open.record.name));
+		let submit = format!("dgcs task submit {}", open.record.name);
+		self.output.resume_with(self.output.flags().working(&submit));
 		Ok(())
 	}
 
 	pub async fn submit(&self, open: &mut Open) -> Result<TaskId> {
 		let task = submit_task(&self.sender(), open, &self.output.tell()).await?;
-		self.output.resume_with(format!("dgcs task watch {task}"));
+		let watch = format!("dgcs task watch {task}");
+		self.output.resume_with(self.output.flags().working(&watch));
 		Ok(task)
 	}
 
@@ -115,6 +127,12 @@ impl Desk<'_> {
 		Ok(hold(&self.chain, &self.store, &content, task, open, &self.output.tell()).await?)
 	}
 
+	/// Shuts the store down when the work with it is `done`, however that ended. What went wrong first is
+	/// what is said.
+	pub async fn close<T>(&self, done: Result<T>) -> Result<T> {
+		close(&self.store, done).await
+	}
+
 	/// Follows the task to its end.
 	pub async fn watch(&self, open: &mut Open) -> Result<Ledger> {
 		follow(&self.chain, open, self.output).await
@@ -122,7 +140,7 @@ impl Desk<'_> {
 
 	/// Fetches the results of a task that has ended.
 	pub async fn fetch(&self, open: &mut Open, ledger: &Ledger, out: &Path) -> Result<Fetched> {
-		self.output.resume_with(render::fetch_line(&open.record, out));
+		self.output.resume_with(render::fetch_line(&open.record, out, self.output.flags()));
 		if let Some(fetched) = fetched_before(&open.record, out)? {
 			// What is on the disk does not depend on anybody who would still have the content.
 			if let Err(error) = let_go(&self.store, &self.tasks, &open.record).await {
@@ -145,17 +163,41 @@ impl Desk<'_> {
 		let ledger = self.watch(&mut open).await?;
 		if !open.record.merges() {
 			let fetched = self.fetch(&mut open, &ledger, out).await?;
-			return Ok(solved(&open.record, &ledger, &fetched, self.output));
+			return Ok(self.sum_up(&open.record, &ledger, &fetched));
 		}
 		let between = open.folder().join("results");
 		let fetched = self.fetch(&mut open, &ledger, &between).await?;
 		if !fetched.gaps.is_empty() {
-			let exit = solved(&open.record, &ledger, &fetched, self.output);
+			let exit = self.sum_up(&open.record, &ledger, &fetched);
 			self.output.warn("results are missing, so that they are not merged");
 			return Ok(exit);
 		}
 		self.merge(open, &fetched.folder.join(SOLUTION), out, merging).await
 	}
+
+	/// Says what came of a task that is no merge step, and what to do about what it lacks.
+	fn sum_up(&self, record: &Record, ledger: &Ledger, fetched: &Fetched) -> Exit {
+		let exit = solved(record, ledger, fetched, self.output);
+		if let Some(content) = &record.content {
+			let again = match record.merges() {
+				true => self.output.flags().working(&format!("dgcs task fetch {}", record.label())),
+				false => render::fetch_line(record, &fetched.folder, self.output.flags()),
+			};
+			let limits = &content.spec.limits;
+			let remedies = render::remedies(&fetched.gaps, limits, "", Some(&again));
+			remedies.iter().for_each(|line| self.output.warn(line));
+		}
+		exit
+	}
+}
+
+/// Shuts a store down when the work with it is `done`, however that ended. What went wrong first is what is
+/// said.
+pub(super) async fn close<T>(store: &Store, done: Result<T>) -> Result<T> {
+	let closed = store.shutdown().await;
+	let value = done?;
+	closed?;
+	Ok(value)
 }
 
 /// Lets go of the content of a task, where the store has it: it is another one now, or was emptied.
@@ -196,10 +238,8 @@ pub(super) fn solved(record: &Record, ledger: &Ledger, fetched: &Fetched, output
 			let gaps = render::gaps(&fetched.gaps);
 			let text = format!("{} bytes in {}{gaps}", fetched.bytes, fetched.folder.display());
 			let workers = summary.workers.values().filter(|worker| worker.ranges > 0).count();
-			format!(
-				"{text}\nComputed by {workers} workers: see `dgcs task show {}`",
-				record.label()
-			)
+			let show = output.flags().asking(&format!("dgcs task show {}", record.label()));
+			format!("{text}\nComputed by {workers} workers: see `{show}`")
 		},
 		|| {
 			json!({

@@ -13,7 +13,6 @@ use super::{
 use crate::{
 	begin,
 	fetch::{free, take_back},
-	money::show,
 	record::{Fetched, Open, Record, RecordError, Submission, Tasks},
 	wish::Wish,
 	Ledger,
@@ -82,7 +81,7 @@ impl Desk<'_> {
 		// Others may look at the task while the step is computed.
 		drop(open);
 		let Some(wish) = &task.wish else { return Ok(Exit::Failed) };
-		self.output.resume_with(render::fetch_line(&task, out));
+		self.output.resume_with(render::fetch_line(&task, out, self.output.flags()));
 		let last = last_step(&self.tasks, &task)?;
 		let merge = wish.merge(results.into());
 		let merge = merging.wish(merge, last.as_ref().map(|step| &step.record))?;
@@ -90,6 +89,11 @@ impl Desk<'_> {
 		let mut first = task.merge.is_none();
 		let mut failed = None;
 		match last {
+			None if task.program.is_none() && first => self.output.warn(&format!(
+				"this machine knows of no step that merges the results of task {}. If another machine has \
+				 submitted one, `dgcs task fetch` with that one's number gets the solution for nothing",
+				task.label()
+			)),
 			None => {},
 			Some(step) if step.record.submission == Submission::None => {
 				first = true;
@@ -136,20 +140,20 @@ impl Desk<'_> {
 			let name = task.name.clone();
 			return Err(RecordError::Busy { name }.into());
 		}
-		let plan = Plan::of(merge.clone(), &self.chain, &self.account).await?;
+		let owner = self.account.id();
+		let plan = Plan::of(merge.clone(), &self.chain, &owner).await?;
 		if !merging.agreed {
 			plan.show(self.output);
 		}
-		plan.check(&self.account)?;
+		plan.check(&owner)?;
 		if !merging.agreed {
-			let question = format!("Hold {} for the merge step?", show(plan.total()));
-			confirm(&question, merging.yes, self.output).await?;
+			confirm(&plan.question("the merge step"), merging.yes, self.output).await?;
 		}
 		if let Some(failed) = failed.filter(|failed| failed.folder == out) {
 			take_back(failed)?;
 		}
 		free(out)?;
-		let mut step = begin(&self.tasks, &self.chain, &self.account.id(), merge, None)?;
+		let mut step = begin(&self.tasks, &self.chain, &owner, merge, None)?;
 		let name = step.record.name.clone();
 		open.update(|record| record.merge = Some(name))?;
 		self.prepare(&plan.survey, &mut step).await?;
@@ -166,7 +170,7 @@ impl Desk<'_> {
 		out: &Path,
 	) -> Result<(Ledger, Fetched)> {
 		self.submit(step).await?;
-		self.output.resume_with(render::fetch_line(task, out));
+		self.output.resume_with(render::fetch_line(task, out, self.output.flags()));
 		self.hold(step).await?;
 		let ledger = self.watch(step).await?;
 		let fetched = match step.record.fetched.clone().filter(Fetched::lacks) {
@@ -189,7 +193,8 @@ impl Desk<'_> {
 	) -> Exit {
 		let exit = solved(step, ledger, fetched, self.output);
 		if fetched.lacks() {
-			self.output.warn(&render::unmerged(task, step, results, out));
+			let unmerged = render::unmerged(task, step, results, out, self.output.flags());
+			self.output.warn(&unmerged);
 		}
 		exit
 	}

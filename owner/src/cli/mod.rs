@@ -7,6 +7,7 @@ mod attempt;
 mod context;
 mod desk;
 mod exit;
+mod flags;
 mod merge;
 mod output;
 mod plan;
@@ -18,6 +19,7 @@ pub use exit::{CommandError, Exit, EXIT_CODES};
 
 use std::{future::Future, time::Duration};
 
+use flags::Flags;
 use output::Output;
 
 /// How long a command that was interrupted may take to bring its store to disk.
@@ -26,8 +28,25 @@ const GRACE: Duration = Duration::from_secs(10);
 impl TaskCommand {
 	/// Does what was typed, to its end or to Ctrl-C. Says everything itself, errors as well.
 	pub fn run(&self) -> Exit {
-		let output = Output::new(self.common().output);
+		let flags = self.flags(&|name| std::env::var(name).ok());
+		let output = Output::new(self.common().output).with(flags);
 		drive(&output, task::run(self, &output))
+	}
+
+	/// What the commands that this one names need of what was given to it.
+	fn flags(&self, env: flags::Variables<'_>) -> Flags {
+		let flags = Flags::of(self.common(), env);
+		let (chain, signer, store) = match self {
+			TaskCommand::Try(_) | TaskCommand::List(_) | TaskCommand::Estimate(_) => return flags,
+			TaskCommand::Show(args) => return flags.chain(&args.chain, env),
+			TaskCommand::Run(args) => (&args.chain, &args.signer, &args.store),
+			TaskCommand::Prepare(args) => (&args.chain, &args.signer, &args.store),
+			TaskCommand::Submit(args) => (&args.chain, &args.signer, &args.store),
+			TaskCommand::Watch(args) => (&args.chain, &args.signer, &args.store),
+			TaskCommand::Fetch(args) => (&args.chain, &args.signer, &args.store),
+			TaskCommand::Cancel(args) => (&args.chain, &args.signer, &args.store),
+		};
+		flags.chain(chain, env).rest(signer, store, env)
 	}
 
 	fn common(&self) -> &Common {

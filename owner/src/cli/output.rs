@@ -11,13 +11,15 @@ use dgcs_client::{AccountId, Balance, Held};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{json, Value};
 
-use super::{args::Format, render};
+use super::{args::Format, flags::Flags, render};
 use crate::{money::show, Progress, Tell};
 
 /// Where a command's words go. A clone is the same.
 #[derive(Clone, Debug)]
 pub(super) struct Output {
 	format: Format,
+	/// What commands that are named here need to be typed with.
+	flags: Arc<Flags>,
 	screen: Arc<Mutex<Screen>>,
 }
 
@@ -33,7 +35,17 @@ struct Screen {
 
 impl Output {
 	pub fn new(format: Format) -> Self {
-		Output { format, screen: Arc::default() }
+		Output { format, flags: Arc::default(), screen: Arc::default() }
+	}
+
+	/// The same, for a command with these flags.
+	pub fn with(self, flags: Flags) -> Self {
+		Output { flags: Arc::new(flags), ..self }
+	}
+
+	/// What commands that are named here need to be typed with.
+	pub fn flags(&self) -> &Flags {
+		&self.flags
 	}
 
 	pub fn is_json(&self) -> bool {
@@ -215,8 +227,12 @@ fn line(progress: &Progress) -> String {
 			format!("Task {task}, submitted in block #{block}")
 		},
 		Progress::Holding { masternodes, needed } => {
-			let complete = masternodes.iter().filter(|(_, held)| is_complete(held)).count();
-			format!("{complete} of {needed} masternodes hold the task{}", lacks(masternodes))
+			let held = match masternodes.iter().filter(|(_, held)| is_complete(held)).count() {
+				1 => "1 masternode holds".into(),
+				complete => format!("{complete} masternodes hold"),
+			};
+			let enough = if *needed == 1 { "is enough" } else { "are enough" };
+			format!("{held} the task, {needed} {enough}{}", lacks(masternodes))
 		},
 		Progress::Held => "Enough masternodes hold the task: you may go offline".into(),
 		Progress::Queued { position, due } => {
@@ -333,11 +349,21 @@ mod tests {
 		];
 		let holding = Progress::Holding { masternodes, needed: 3 };
 		let text = line(&holding);
-		assert!(text.starts_with("1 of 3 masternodes hold the task ("), "{text}");
+		assert!(text.starts_with("1 masternode holds the task, 3 are enough ("), "{text}");
 		assert!(text.contains("1/2 shards: noroom") && text.contains("no node answers"), "{text}");
 		let object = object(&holding).expect("it is told");
 		assert_eq!(object["masternodes"][1]["shardsHeld"], 1);
 		assert_eq!(object["masternodes"][2]["error"], "no node answers");
+	}
+
+	#[test]
+	fn more_masternodes_than_needed_may_hold_a_task() {
+		let held = Held { complete: true, ..Held::default() };
+		let masternodes = (1..5).map(|n| (AccountId::new([n; 32]), Ok(held.clone()))).collect();
+		let text = line(&Progress::Holding { masternodes, needed: 3 });
+		assert_eq!(text, "4 masternodes hold the task, 3 are enough");
+		let text = line(&Progress::Holding { masternodes: Vec::new(), needed: 1 });
+		assert_eq!(text, "0 masternodes hold the task, 1 is enough");
 	}
 
 	#[test]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use dgcs_client::{Account, Balance, Chain};
+use dgcs_client::{AccountId, Chain};
 
 use super::{
 	args::WishArgs,
@@ -28,12 +28,12 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-	pub async fn make(args: &WishArgs, chain: &Chain, owner: &Account) -> Result<Self> {
+	pub async fn make(args: &WishArgs, chain: &Chain, owner: &AccountId) -> Result<Self> {
 		let wish = args.wish().map_err(CommandError::Usage)?;
 		Self::of(wish, chain, owner).await
 	}
 
-	pub async fn of(wish: Wish, chain: &Chain, owner: &Account) -> Result<Self> {
+	pub async fn of(wish: Wish, chain: &Chain, owner: &AccountId) -> Result<Self> {
 		let asked = wish.clone();
 		let survey = blocking(move || {
 			read_program(&asked.program)?;
@@ -42,22 +42,22 @@ impl Plan {
 		.await?;
 		let block_time = chain.at_best().await?.block_time()?;
 		let spec = wish.terms.spec(&Outline::of(&survey, &wish.terms), block_time);
-		let quoted = quote(chain, &owner.id(), spec).await?;
+		let quoted = quote(chain, owner, spec).await?;
 		let merge = match wish.join {
 			JoinBy::Merge => {
 				let merge = wish.merge(PathBuf::new());
 				let one = Survey { subtasks: 1, ..survey };
 				let spec = merge.terms.spec(&Outline::of(&one, &merge.terms), block_time);
-				Some(quote(chain, &owner.id(), spec).await?)
+				Some(quote(chain, owner, spec).await?)
 			},
 			_ => None,
 		};
 		Ok(Plan { wish, survey, quote: quoted, merge })
 	}
 
-	pub fn total(&self) -> Balance {
-		let merge = self.merge.as_ref().map_or(0, Quote::needed);
-		self.quote.needed().saturating_add(merge)
+	/// What the owner agrees to. `what` says what it pays for.
+	pub fn question(&self, what: &str) -> String {
+		render::question(&self.quote, self.merge.as_ref(), what)
 	}
 
 	pub fn show(&self, output: &Output) {
@@ -72,7 +72,7 @@ impl Plan {
 	}
 
 	/// Whether the owner has the money.
-	pub fn check(&self, owner: &Account) -> Result<()> {
-		Ok(self.quote.check(&owner.id(), self.merge.as_ref().map_or(0, Quote::needed))?)
+	pub fn check(&self, owner: &AccountId) -> Result<()> {
+		Ok(self.quote.check(owner, self.merge.as_ref().map_or(0, Quote::needed))?)
 	}
 }

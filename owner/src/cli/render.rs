@@ -7,11 +7,14 @@ use dgcs_client::{AccountId, Balance, RangeVote, SeatState};
 use dgcs_content::{content_id::display, Ending};
 use dgcs_primitives::{
 	api::{TaskState, TaskView},
-	RangeIndex, Settlement, TaskEnd, TaskSpec,
+	RangeIndex, Settlement, SubtaskLimits, TaskEnd, TaskSpec,
 };
+use dgcs_worker::execute::MAX_OUTPUT;
 use serde_json::{json, Value};
 
+use super::flags::{quoted, Flags};
 use crate::{
+	fetch::{LOST, UNDECIDED, UNREADABLE},
 	money::show,
 	record::{Record, Submission},
 	summary::{Summary, VoteSummary},
@@ -114,6 +117,89 @@ pub(super) fn gaps(gaps: &[(u32, String)]) -> String {
 	}
 }
 
+/// What a subtask or merge step had too little of.
+struct More {
+	what: &'static str,
+	/// The option that gives more of it, without what says whose it is.
+	option: &'static str,
+	/// How much it had.
+	had: String,
+}
+
+/// What one that ended so had too little of, if that was it.
+fn more(reason: &str, limits: &SubtaskLimits) -> Option<More> {
+	let ended = |ending: Ending| reason == ending.to_string();
+	if ended(Ending::OutOfMemory) {
+		let had = format!("{} MiB", limits.memory_mib);
+		return Some(More { what: "memory", option: "memory SIZE", had });
+	}
+	let had = format!("{} s and {} units of fuel", seconds(limits.time_ms), limits.fuel);
+	let time = More { what: "time, and fuel to suit it", option: "time TIME", had };
+	(ended(Ending::OutOfFuel) || ended(Ending::TimedOut)).then_some(time)
+}
+
+/// Of what kind the reason of a gap is: exit codes are one, and so are results that nobody has.
+fn kind(reason: &str) -> &str {
+	let kinds = ["exit code", LOST, UNREADABLE];
+	kinds.into_iter().find(|kind| reason.starts_with(kind)).unwrap_or(reason)
+}
+
+/// What can be done about gaps, a line for each kind of them. `option` is how options of `limits` begin:
+/// those of the merge step have a name of their own. `again` looks for results once more that nobody had.
+/// `None`: all was computed on this machine.
+pub(super) fn remedies(
+	gaps: &[(u32, String)],
+	limits: &SubtaskLimits,
+	option: &str,
+	again: Option<&str>,
+) -> Vec<String> {
+	let mut seen = Vec::new();
+	let mut lines = Vec::new();
+	for (subtask, reason) in gaps {
+		let kind = kind(reason);
+		if seen.contains(&kind) {
+			continue;
+		}
+		seen.push(kind);
+		let ended = |ending: Ending| reason == &ending.to_string();
+		let advice = if let Some(More { what, option: more, had }) = more(reason, limits) {
+			format!("give it more {what}, with --{option}{more}: it had {had}")
+		} else if ended(Ending::TooMuchOutput) {
+			let most = MAX_OUTPUT.div_ceil(1 << 20);
+			match option {
+				"" => {
+					format!("a subtask may write at most {most} MiB: cut smaller pieces (--split)")
+				},
+				_ => format!("a merge step may write at most {most} MiB, as a subtask may"),
+			}
+		} else if kind == UNDECIDED {
+			"no majority of its workers found the same result, or it was not computed in time. In a new \
+			 task, more workers (--max-replicas), more time (--deadline) or a higher reward may help"
+				.into()
+		} else if kind == UNREADABLE {
+			"that will not change. In a new task other workers compute it: more of them (--replicas), or \
+			 proven ones (--proven)"
+				.into()
+		} else if kind == LOST {
+			match again {
+				Some(again) => format!("`{again}` looks for it again. What is there stays"),
+				None => continue,
+			}
+		} else {
+			match (again, option) {
+				(Some(_), _) => format!(
+					"see why on this machine, for nothing: `dgcs task try` with the program, the input and \
+					 the options of the task, and --subtask {subtask}"
+				),
+				(None, "") => format!("--subtask {subtask} computes that one alone"),
+				(None, _) => "--merge-arg says what the program is told when it merges".into(),
+			}
+		};
+		lines.push(format!("{kind}: {advice}"));
+	}
+	lines
+}
+
 /// A price, line by line.
 pub(super) fn quote(quote: &Quote, merge: Option<&Quote>, bytes: u64) -> String {
 	let spec = &quote.spec;
@@ -126,16 +212,20 @@ pub(super) fn quote(quote: &Quote, merge: Option<&Quote>, bytes: u64) -> String 
 	let reserve = format!("for up to {extra} more replicas; comes back if all agree");
 	table.add_row([reserve, amount(quote.price.reserve)]);
 	table.add_row(["masternodes' share".to_owned(), amount(quote.price.masternodes)]);
-	table.add_row(["fee of the transaction".to_owned(), amount(quote.fee)]);
+	let held = "held now; what is not spent comes back".to_owned();
+	table.add_row([held, amount(quote.price.total())]);
+	table.add_row(["fee of the transaction, paid now".to_owned(), amount(quote.fee)]);
 	let mut total = quote.needed();
 	if let Some(merge) = merge {
 		let limits = merge.spec.limits;
 		let (memory, time) = (limits.memory_mib, seconds(limits.time_ms));
-		let step = format!("the merge step, likewise: one subtask of {memory} MiB and {time} s");
-		table.add_row([step, amount(merge.needed())]);
+		let step =
+			format!("held later, for the merge step: one subtask of {memory} MiB and {time} s");
+		table.add_row([step, amount(merge.price.total())]);
+		table.add_row(["fee of its transaction".to_owned(), amount(merge.fee)]);
 		total = total.saturating_add(merge.needed());
 	}
-	table.add_row(["at most, held until the end".to_owned(), amount(total)]);
+	table.add_row(["all together, at most".to_owned(), amount(total)]);
 	numbers(&mut table, 1);
 	let input = if bytes > 0 { format!("{bytes} bytes in ") } else { String::new() };
 	format!("{input}{} subtasks, leased {} at a time\n\n{table}\n", spec.subtasks, spec.range_size)
@@ -143,6 +233,16 @@ pub(super) fn quote(quote: &Quote, merge: Option<&Quote>, bytes: u64) -> String 
 
 fn seconds(milliseconds: u32) -> f64 {
 	f64::from(milliseconds) / 1000.0
+}
+
+/// What an owner is asked to agree to. `what` says what it pays for.
+pub(super) fn question(quote: &Quote, merge: Option<&Quote>, what: &str) -> String {
+	let later = merge.map_or_else(String::new, |merge| {
+		let (held, fee) = (show(merge.price.total()), show(merge.fee));
+		format!("; and later {held} and a fee of {fee} for the merge step")
+	});
+	let (held, fee) = (show(quote.price.total()), show(quote.fee));
+	format!("Hold {held} for {what}, and pay a fee of {fee}{later}?")
 }
 
 /// A price, for scripts.
@@ -157,7 +257,10 @@ pub(super) fn quote_object(quote: &Quote, merge: Option<&Quote>, bytes: u64) -> 
 		"reserve": quote.price.reserve.to_string(),
 		"masternodes": quote.price.masternodes.to_string(),
 		"fee": quote.fee.to_string(),
+		"held": quote.price.total().to_string(),
 		"merge": merge.map(|merge| merge.needed().to_string()),
+		"mergeHeld": merge.map(|merge| merge.price.total().to_string()),
+		"mergeFee": merge.map(|merge| merge.fee.to_string()),
 		"mergeLimits": merge.map(|merge| merge.spec.limits),
 		"total": total.to_string(),
 		"spendable": quote.funds.spendable.to_string(),
@@ -168,36 +271,41 @@ pub(super) fn quote_object(quote: &Quote, merge: Option<&Quote>, bytes: u64) -> 
 }
 
 /// What to type to get a task's solution.
-pub(super) fn fetch_line(task: &Record, out: &Path) -> String {
-	format!("dgcs task fetch {} --out {}", task.label(), out.display())
+pub(super) fn fetch_line(task: &Record, out: &Path, flags: &Flags) -> String {
+	let out = out.to_string_lossy();
+	flags.working(&format!("dgcs task fetch {} --out {}", task.label(), quoted(&out)))
 }
 
 /// What to do when `step`, which was to merge the results of `task` into `out`, has ended without a result
 /// of its own. What it was to merge is in the file `results`.
-pub(super) fn unmerged(task: &Record, step: &Record, results: &Path, out: &Path) -> String {
+pub(super) fn unmerged(
+	task: &Record,
+	step: &Record,
+	results: &Path,
+	out: &Path,
+	flags: &Flags,
+) -> String {
 	let gap = step.fetched.as_ref().and_then(|fetched| fetched.gaps.first());
-	let reason = gap.map_or("no verdict", |(_, reason)| reason.as_str());
-	let ended = |ending: Ending| reason == ending.to_string();
+	let reason = gap.map_or(UNDECIDED, |(_, reason)| reason.as_str());
 	let settlement = step.settlement.as_ref();
 	let early = match settlement.map(|settlement| settlement.end) {
 		None | Some(TaskEnd::Completed) => String::new(),
 		Some(other) => format!(" ({})", end(other)),
 	};
-	let had = step.content.as_ref().map_or_else(String::new, |content| {
-		let limits = content.spec.limits;
+	let limits = step.content.as_ref().map(|content| content.spec.limits);
+	let had = limits.map_or_else(String::new, |limits| {
 		let (memory, time) = (limits.memory_mib, seconds(limits.time_ms));
 		format!("It had {memory} MiB, {time} s and {} units of fuel. ", limits.fuel)
 	});
-	let command = fetch_line(task, out);
+	let command = fetch_line(task, out, flags);
 	let advice = if settlement.is_some_and(|settlement| settlement.sums.paid == 0) {
 		format!(
 			"Nobody was paid for it: `{command}` submits it again, with other limits by --merge-memory and \
 			 --merge-time"
 		)
-	} else if ended(Ending::OutOfMemory) {
-		format!("`{command} --merge-memory SIZE` merges them with more memory")
-	} else if ended(Ending::OutOfFuel) || ended(Ending::TimedOut) {
-		format!("`{command} --merge-time TIME` merges them with more time, and fuel to suit it")
+	} else if let Some(More { what, option, .. }) = limits.and_then(|limits| more(reason, &limits))
+	{
+		format!("`{command} --merge-{option}` merges them with more {what}")
 	} else {
 		format!(
 			"`{command}` merges them again when --merge-arg tells the program something else, or \
@@ -281,8 +389,9 @@ pub(super) struct Shown<'a> {
 	pub votes: &'a [(RangeIndex, RangeVote)],
 }
 
-/// Draws who computed what, who agreed, who was paid.
-pub(super) fn task(shown: &Shown<'_>, all: bool) -> String {
+/// Draws who computed what, who agreed, who was paid. `more` is what draws every range: it is said where not
+/// all are drawn. `None`: all are.
+pub(super) fn task(shown: &Shown<'_>, more: Option<&str>) -> String {
 	let Shown { record, stage: found, summary, votes } = *shown;
 	let mut text = format!("Task {} of {}\n", record.label(), record.owner);
 	match found {
@@ -297,7 +406,7 @@ pub(super) fn task(shown: &Shown<'_>, all: bool) -> String {
 		return text + "No verdict yet";
 	}
 	let names = Names::new(summary, votes);
-	text += &format!("\n{}\n", ranges(summary, votes, spec, &names, all));
+	text += &format!("\n{}\n", ranges(summary, votes, spec, &names, more));
 	text +=
 		"✓ agreed   ✗ did not   ~ partly   … computes   ■ committed   □ revealed   ? withheld\n";
 	text + &format!("\n{}", workers(summary, &names))
@@ -358,10 +467,10 @@ fn ranges<B>(
 	votes: &[(RangeIndex, RangeVote)],
 	spec: &TaskSpec<B>,
 	names: &Names,
-	all: bool,
+	more: Option<&str>,
 ) -> String {
 	let mut table = table(&["range", "subtasks", "round", "block", "verdict", "workers"]);
-	let most = if all { usize::MAX } else { MOST_RANGES };
+	let most = more.map_or(usize::MAX, |_| MOST_RANGES);
 	let span = |first: u32, count: u32| match count {
 		0 | 1 => first.to_string(),
 		_ => format!("{first}–{}", first + count - 1),
@@ -415,8 +524,10 @@ fn ranges<B>(
 		]);
 	}
 	let hidden = summary.votes.len().saturating_sub(most) + votes.len().saturating_sub(most);
-	let more = if hidden > 0 { format!("\n… and {hidden} more: --all") } else { String::new() };
-	format!("{table}{more}")
+	match more {
+		Some(command) if hidden > 0 => format!("{table}\n… and {hidden} more: `{command}`"),
+		_ => table.to_string(),
+	}
 }
 
 fn workers(summary: &Summary, names: &Names) -> String {
@@ -508,6 +619,7 @@ mod tests {
 			tests::{entries, TASK},
 			Ledger,
 		},
+		money::DGC,
 		record::{Content, Fetched},
 		summarize,
 		survey::Survey,
@@ -548,6 +660,54 @@ mod tests {
 	}
 
 	#[test]
+	fn a_price_says_what_is_held_now_and_what_later() {
+		let task = crate::quote::tests::quote(0, 5, 9, DGC / 1000);
+		let merge = crate::quote::tests::quote(0, 5, 1, DGC / 500);
+		let text = quote(&task, Some(&merge), 0);
+		for (row, amount) in [
+			("9 subtasks × 3 replicas", "0.027"),
+			("for up to 2 more", "0.018"),
+			("masternodes' share", "0.00225"),
+			("held now", "0.04725"),
+			("fee of the transaction", "0.001"),
+			("held later, for the merge step: one subtask of 256 MiB and 60 s", "0.00525"),
+			("fee of its transaction", "0.002"),
+			("all together", "0.0555"),
+		] {
+			let line = text.lines().find(|line| line.trim_start().starts_with(row)).expect(row);
+			assert!(line.trim_end().ends_with(&format!(" {amount}")), "{line}");
+		}
+		let object = quote_object(&task, Some(&merge), 0);
+		for (field, amount) in [
+			("held", "47250000000"),
+			("fee", "1000000000"),
+			("merge", "7250000000"),
+			("mergeHeld", "5250000000"),
+			("mergeFee", "2000000000"),
+			("total", "55500000000"),
+		] {
+			assert_eq!(object[field], amount, "{field}");
+		}
+		assert_eq!(
+			question(&task, Some(&merge), "this task"),
+			"Hold 0.04725 DGC for this task, and pay a fee of 0.001 DGC; and later 0.00525 DGC and a fee of \
+			 0.002 DGC for the merge step?"
+		);
+
+		let text = quote(&task, None, 0);
+		assert!(!text.contains("later") && text.contains("0.04825"), "{text}");
+		assert_eq!(quote_object(&task, None, 0)["mergeHeld"], Value::Null);
+		let asked = question(&task, None, "the merge step");
+		assert_eq!(asked, "Hold 0.04725 DGC for the merge step, and pay a fee of 0.001 DGC?");
+	}
+
+	#[test]
+	fn a_folder_with_a_space_can_be_typed() {
+		let line = fetch_line(&record(), Path::new("my films/it's"), &Flags::default());
+		assert_eq!(line, "dgcs task fetch 5 --out \"my films/it's\"");
+	}
+
+	#[test]
 	fn show_draws_who_did_what() {
 		let seat = |n, state| Seat {
 			worker: account(n),
@@ -574,7 +734,7 @@ mod tests {
 		let votes = [(RangeIndex(6), vote)];
 		let shown =
 			Shown { record: &record, stage: Some(&stage), summary: &summary, votes: &votes };
-		let text = task(&shown, false);
+		let text = task(&shown, Some("all"));
 		let row = |start: &str| {
 			let mut lines = text.lines().map(str::trim);
 			lines.find(|line| line.starts_with(start)).unwrap_or_else(|| panic!("{start}: {text}"))
@@ -604,15 +764,17 @@ mod tests {
 		summary.votes = vec![one; 100];
 		let record = record();
 		let shown = Shown { record: &record, stage: None, summary: &summary, votes: &[] };
-		assert!(task(&shown, false).contains("and 60 more"));
-		assert!(!task(&shown, true).contains("more: --all"));
+		let cut = task(&shown, Some("dgcs task show 5 --all"));
+		assert!(cut.contains("and 60 more: `dgcs task show 5 --all`"), "{cut}");
+		let whole = task(&shown, None);
+		assert!(!whole.contains("more") && whole.lines().count() > 100, "{whole}");
 	}
 
 	#[test]
 	fn a_task_without_verdicts_says_so() {
 		let (record, summary) = (record(), Summary::default());
 		let shown = Shown { record: &record, stage: None, summary: &summary, votes: &[] };
-		assert!(task(&shown, false).ends_with("No verdict yet"));
+		assert!(task(&shown, Some("all")).ends_with("No verdict yet"));
 	}
 
 	#[test]
@@ -647,7 +809,7 @@ mod tests {
 			let sums = Sums { paid, masternodes: 0, refunded: 0 };
 			step.settlement = Some(Settlement { end, sums, ..settled() });
 			assert!(stage(&step).contains("in part"), "{}", stage(&step));
-			let text = unmerged(&task, &step, results, out);
+			let text = unmerged(&task, &step, results, out, &Flags::default());
 			for part in [
 				"the merge step, task 8, ended without a result",
 				reason,
@@ -681,6 +843,51 @@ mod tests {
 		let many: Vec<_> = (0..50).map(|subtask| gap(2 * subtask, "trap")).collect();
 		assert!(gaps(&many).ends_with("\nsubtask 38: trap\n… and 30 more"), "{}", gaps(&many));
 		assert_eq!(gaps(&[]), "");
+	}
+
+	#[test]
+	fn what_to_do_about_gaps_is_told_once_for_each_kind() {
+		let gap = |subtask, reason: &str| (subtask, reason.to_string());
+		let lost = |block: &str| crate::fetch::LOST.to_owned() + block;
+		let all = [
+			gap(1, "out of memory"),
+			gap(2, "out of fuel"),
+			gap(3, "timed out"),
+			gap(4, "too much output"),
+			gap(5, "trap"),
+			gap(6, "exit code 1"),
+			gap(7, "exit code -3"),
+			gap(8, "no verdict"),
+			gap(9, &lost(" (block a)")),
+			gap(10, &lost(" (block b)")),
+			gap(11, &format!("{UNREADABLE} (why)")),
+			gap(12, "trap"),
+		];
+		let limits = SubtaskLimits { time_ms: 60_000, memory_mib: 256, fuel: 30_000_000_000 };
+		let lines = remedies(&all, &limits, "", Some("dgcs task fetch 7 --out FOLDER"));
+		let expected: [(&str, &[&str]); 9] = [
+			("out of memory: ", &["--memory SIZE", "256 MiB"]),
+			("out of fuel: ", &["--time TIME", "60 s and 30000000000 units"]),
+			("timed out: ", &["--time TIME", "60 s"]),
+			("too much output: ", &["64 MiB", "smaller pieces"]),
+			("trap: ", &["`dgcs task try`", "--subtask 5"]),
+			("exit code: ", &["`dgcs task try`", "--subtask 6"]),
+			("no verdict: ", &["--max-replicas", "--deadline"]),
+			("nobody has its result: ", &["`dgcs task fetch 7 --out FOLDER`"]),
+			("what its workers agreed on is no result: ", &["--proven"]),
+		];
+		assert_eq!(lines.len(), expected.len(), "{lines:?}");
+		for (line, (start, parts)) in lines.iter().zip(expected) {
+			assert!(line.starts_with(start), "{line}");
+			assert!(parts.iter().all(|part| line.contains(part)), "{line}");
+		}
+		// At home, and of a merge step.
+		assert!(remedies(&all[4..5], &limits, "", None)[0].contains("--subtask 5 computes"));
+		let merge = |gap: usize| remedies(&all[gap..=gap], &limits, "merge-", None).concat();
+		assert!(merge(0).contains("--merge-memory SIZE"), "{}", merge(0));
+		assert!(merge(2).contains("--merge-time TIME"), "{}", merge(2));
+		assert!(merge(4).contains("--merge-arg"), "{}", merge(4));
+		assert!(remedies(&[], &limits, "", None).is_empty());
 	}
 
 	#[test]

@@ -11,9 +11,10 @@ use super::{
 		TaskCommand, WatchArgs,
 	},
 	attempt,
-	context::{account, confirm, connect, open_store, Folders},
-	desk::{check_chain, follow, known, let_go, number, Desk},
+	context::{account, address, confirm, connect, open_store, Folders},
+	desk::{check_chain, close, follow, known, let_go, number, Desk},
 	exit::{CommandError, Exit, Result},
+	flags::quoted,
 	merge::Merging,
 	output::Output,
 	plan::Plan,
@@ -22,12 +23,12 @@ use super::{
 use crate::{
 	begin,
 	content::is_solved,
-	fetch::free,
+	fetch::{fetched_before, free},
 	look,
 	money::show,
 	quote,
 	record::{Open, Record, Submission, Tasks},
-	resume, submission, summarize, Error, Ledger, Stage,
+	resume, submission, summarize, Error, Ledger, Network, Stage,
 };
 
 pub(super) async fn run(command: &TaskCommand, output: &Output) -> Result<Exit> {
@@ -47,7 +48,7 @@ pub(super) async fn run(command: &TaskCommand, output: &Output) -> Result<Exit> 
 
 async fn estimate(args: &EstimateArgs, output: &Output) -> Result<Exit> {
 	let folders = Folders::of(&args.common)?;
-	let owner = account(&args.signer, &args.chain, &folders, output)?;
+	let owner = address(&args.signer, &args.chain, &folders)?;
 	let chain = connect(&args.chain, output).await?;
 	let plan = Plan::make(&args.wish, &chain, &owner).await?;
 	plan.show(output);
@@ -76,12 +77,11 @@ async fn run_task(args: &RunArgs, output: &Output) -> Result<Exit> {
 			None
 		},
 		None => {
-			let plan = Plan::of(wish.clone(), &chain, &account).await?;
+			let plan = Plan::of(wish.clone(), &chain, &account.id()).await?;
 			free(&out)?;
 			plan.show(output);
-			plan.check(&account)?;
-			let question = format!("Hold {} for this task?", show(plan.total()));
-			confirm(&question, args.yes, output).await?;
+			plan.check(&account.id())?;
+			confirm(&plan.question("this task"), args.yes, output).await?;
 			Some(plan.survey)
 		},
 	};
@@ -89,23 +89,24 @@ async fn run_task(args: &RunArgs, output: &Output) -> Result<Exit> {
 	let store = open_store(&args.store, &folders).await?;
 	let desk = Desk { chain, account, store, tasks, output };
 	let merging = Merging { args: &args.wish.merge, agreed: true, yes: args.yes };
-	let exit = desk.run(&wish, survey.as_ref(), &out, args.detach, merging).await;
-	desk.store.shutdown().await?;
-	exit
+	desk.close(desk.run(&wish, survey.as_ref(), &out, args.detach, merging).await).await
 }
 
 async fn prepare(args: &PrepareArgs, output: &Output) -> Result<Exit> {
 	let folders = Folders::of(&args.common)?;
 	let account = account(&args.signer, &args.chain, &folders, output)?;
 	let chain = connect(&args.chain, output).await?;
-	let plan = Plan::make(&args.wish, &chain, &account).await?;
+	let plan = Plan::make(&args.wish, &chain, &account.id()).await?;
 	plan.show(output);
 	output.resume_with("the same command");
 	let store = open_store(&args.store, &folders).await?;
 	let desk = Desk { chain, account, store, tasks: folders.tasks(), output };
-	let mut open = begin(&desk.tasks, &desk.chain, &desk.account.id(), &plan.wish, None)?;
-	desk.prepare(&plan.survey, &mut open).await?;
-	desk.store.shutdown().await?;
+	let prepared = async {
+		let mut open = begin(&desk.tasks, &desk.chain, &desk.account.id(), &plan.wish, None)?;
+		desk.prepare(&plan.survey, &mut open).await?;
+		Ok(open)
+	};
+	let open = desk.close(prepared.await).await?;
 	let name = open.record.name.clone();
 	let Some(content) = &open.record.content else {
 		return Err(Error::NotPrepared { name }.into());
@@ -113,9 +114,11 @@ async fn prepare(args: &PrepareArgs, output: &Output) -> Result<Exit> {
 	let call = submission(&content.spec).to_hex();
 	output.result(
 		|| {
+			let submit = output.flags().working(&format!("dgcs task submit {name}"));
+			let watch = output.flags().working("dgcs task watch NUMBER");
 			format!(
-				"Task {name}, manifest {}\nSubmit it by `dgcs task submit {name}`, or sign this call in \
-				 polkadot.js (Developer, Extrinsics, Decode), and then `dgcs task watch NUMBER`:\n{call}",
+				"Task {name}, manifest {}\nSubmit it by `{submit}`, or sign this call in polkadot.js \
+				 (Developer, Extrinsics, Decode), and then `{watch}`:\n{call}",
 				display(&content.spec.manifest)
 			)
 		},
@@ -139,7 +142,8 @@ async fn submit(args: &SubmitArgs, output: &Output) -> Result<Exit> {
 	let Some(content) = open.record.content.clone() else {
 		return Err(Error::NotPrepared { name: open.record.name.clone() }.into());
 	};
-	output.resume_with(format!("dgcs task submit {}", args.task));
+	let again = format!("dgcs task submit {}", quoted(&args.task));
+	output.resume_with(output.flags().working(&again));
 	let account = account(&args.signer, &args.chain, &folders, output)?;
 	let chain = connect(&args.chain, output).await?;
 	check_chain(&chain, &open.record)?;
@@ -162,16 +166,20 @@ async fn submit(args: &SubmitArgs, output: &Output) -> Result<Exit> {
 			quoted.warnings().iter().for_each(|warning| output.warn(warning));
 		}
 		quoted.check(&account.id(), 0)?;
-		let question = format!("Hold {} for this task?", show(quoted.needed()));
+		let question = render::question(&quoted, None, "this task");
 		confirm(&question, args.yes, output).await?;
 	}
 	let store = open_store(&args.store, &folders).await?;
 	let desk = Desk { chain, account, store, tasks, output };
-	desk.connect_store().await;
-	let task = desk.submit(&mut open).await?;
-	desk.hold(&mut open).await?;
-	desk.store.shutdown().await?;
-	output.note(&format!("Follow it by `dgcs task watch {task}`"));
+	let submitted = async {
+		desk.connect_store().await;
+		let task = desk.submit(&mut open).await?;
+		desk.hold(&mut open).await?;
+		Ok(task)
+	};
+	let task = desk.close(submitted.await).await?;
+	let watch = output.flags().working(&format!("dgcs task watch {task}"));
+	output.note(&format!("Follow it by `{watch}`"));
 	Ok(Exit::Done)
 }
 
@@ -189,7 +197,7 @@ async fn show_task(args: &ShowArgs, output: &Output) -> Result<Exit> {
 	let tasks = Folders::of(&args.common)?.tasks();
 	let chain = connect(&args.chain, output).await?;
 	let Some(record) = known(&tasks, &chain, &args.task)? else {
-		return show_foreign(&chain, &args.task, output).await;
+		return show_foreign(&chain, args, output).await;
 	};
 	check_chain(&chain, &record)?;
 	let (mut stage, mut votes) = (None, Vec::new());
@@ -213,13 +221,21 @@ async fn show_task(args: &ShowArgs, output: &Output) -> Result<Exit> {
 		None => crate::Summary::default(),
 	};
 	let shown = Shown { record: &record, stage: stage.as_ref(), summary: &summary, votes: &votes };
-	output.result(|| render::task(&shown, args.all), || render::task_object(&shown));
+	say_task(&shown, args.all, output);
 	Ok(Exit::Done)
 }
 
-/// A task that this machine does not know: what the chain says of it, without taking it up.
-async fn show_foreign(chain: &Chain, text: &str, output: &Output) -> Result<Exit> {
-	let task = number(text).unwrap_or_default();
+/// Says all that is known of a task, or with `all` unset as much of it as fits on a screen.
+fn say_task(shown: &Shown<'_>, all: bool, output: &Output) {
+	let more = format!("dgcs task show {} --all", shown.record.label());
+	let more = (!all).then(|| output.flags().asking(&more));
+	output.result(|| render::task(shown, more.as_deref()), || render::task_object(shown));
+}
+
+/// A task that this machine does not know: what the chain says of it, and masternodes once it has ended,
+/// without taking it up.
+async fn show_foreign(chain: &Chain, args: &ShowArgs, output: &Output) -> Result<Exit> {
+	let task = number(&args.task).unwrap_or_default();
 	let at = chain.at_finalized().await?;
 	let info = at.task(task).await?.ok_or(Error::UnknownTask { task })?;
 	let folder = tempfile::tempdir().map_err(crate::error::at("the folder for temporary files"))?;
@@ -232,17 +248,36 @@ async fn show_foreign(chain: &Chain, text: &str, output: &Output) -> Result<Exit
 	let mut record = Record::new(chain.genesis(), owner, nonce);
 	record.submission = Submission::Done { task, block: 1 };
 	let mut votes = Vec::new();
-	if let TaskInfo::Live(view) = &info {
-		let (spec, program) = (view.spec.clone(), view.spec.manifest);
-		let content = crate::record::Content { spec, program, input_len: 0, shards: 0 };
-		record.content = Some(content);
-		votes = at.votes_of_task(task).await?;
-	}
+	let spec = match &info {
+		TaskInfo::Live(view) => {
+			votes = at.votes_of_task(task).await?;
+			Some(view.spec.clone())
+		},
+		// There is nothing to draw, and nobody keeps what it was.
+		TaskInfo::Settled(settlement) if settlement.chain.height == 0 => None,
+		TaskInfo::Settled(settlement) => {
+			let kept = Network::at(&at).await?.spec(task).await;
+			let gone = |reason| Error::VerdictsGone { task, block: settlement.when, reason };
+			kept.map_err(|reason| output.warn(&gone(reason).to_string())).ok()
+		},
+	};
+	record.content = spec.map(|spec| {
+		let program = spec.manifest;
+		crate::record::Content { spec, program, input_len: 0, shards: 0 }
+	});
 	let open = scratch.create(record)?;
 	let mut ledger = Ledger::read(&open.work_chain(), task)?;
 	let stage = match info {
 		TaskInfo::Live(_) => look(chain, task, &open, &mut ledger).await?,
-		TaskInfo::Settled(settlement) => Stage::Ended(settlement),
+		TaskInfo::Settled(settlement) => {
+			if open.record.content.is_some() {
+				// How it ended is known in any case.
+				if let Err(error) = look(chain, task, &open, &mut ledger).await {
+					output.warn(&error.to_string());
+				}
+			}
+			Stage::Ended(settlement)
+		},
 	};
 	let summary = match &open.record.content {
 		Some(content) => summarize(&ledger, &content.spec),
@@ -250,12 +285,13 @@ async fn show_foreign(chain: &Chain, text: &str, output: &Output) -> Result<Exit
 	};
 	let record = &open.record;
 	let shown = Shown { record, stage: Some(&stage), summary: &summary, votes: &votes };
-	output.result(|| render::task(&shown, false), || render::task_object(&shown));
+	say_task(&shown, args.all, output);
 	Ok(Exit::Done)
 }
 
 async fn watch(args: &WatchArgs, output: &Output) -> Result<Exit> {
-	output.resume_with(format!("dgcs task watch {}", args.task));
+	let again = format!("dgcs task watch {}", quoted(&args.task));
+	output.resume_with(output.flags().working(&again));
 	let folders = Folders::of(&args.common)?;
 	let tasks = folders.tasks();
 	let chain = connect(&args.chain, output).await?;
@@ -272,11 +308,13 @@ async fn watch(args: &WatchArgs, output: &Output) -> Result<Exit> {
 			let account = account(&args.signer, &args.chain, &folders, output)?;
 			let store = open_store(&args.store, &folders).await?;
 			let desk = Desk { chain: chain.clone(), account, store, tasks, output };
-			let mut open = desk.take_up(&args.task).await?;
-			desk.hold(&mut open).await?;
-			let ledger = desk.watch(&mut open).await?;
-			desk.store.shutdown().await?;
-			(open, ledger)
+			let watched = async {
+				let mut open = desk.take_up(&args.task).await?;
+				desk.hold(&mut open).await?;
+				let ledger = desk.watch(&mut open).await?;
+				Ok((open, ledger))
+			};
+			desk.close(watched.await).await?
 		},
 	};
 	let Some(content) = &open.record.content else { return Ok(Exit::Done) };
@@ -284,29 +322,30 @@ async fn watch(args: &WatchArgs, output: &Output) -> Result<Exit> {
 	let stage = open.record.settlement.clone().map(Stage::Ended);
 	let shown =
 		Shown { record: &open.record, stage: stage.as_ref(), summary: &summary, votes: &[] };
-	output.result(|| render::task(&shown, false), || render::task_object(&shown));
+	say_task(&shown, false, output);
 	if summary.agreed > 0 {
-		let label = open.record.label();
-		output.note(&format!("Fetch the solution by `dgcs task fetch {label} --out FOLDER`"));
+		let fetch = format!("dgcs task fetch {} --out FOLDER", open.record.label());
+		output.note(&format!("Fetch the solution by `{}`", output.flags().working(&fetch)));
 	}
 	let all = summary.agreed == content.spec.subtasks;
 	Ok(if all { Exit::Done } else { Exit::InPart })
 }
 
 async fn fetch(args: &FetchArgs, output: &Output) -> Result<Exit> {
-	output.resume_with(format!("dgcs task fetch {}", args.task));
+	let out = args.out.as_deref().map(|out| out.to_string_lossy());
+	let out = out.map_or_else(String::new, |out| format!(" --out {}", quoted(&out)));
+	let again = format!("dgcs task fetch {}{out}", quoted(&args.task));
+	output.resume_with(output.flags().working(&again));
 	let folders = Folders::of(&args.common)?;
 	let account = account(&args.signer, &args.chain, &folders, output)?;
 	let chain = connect(&args.chain, output).await?;
 	let store = open_store(&args.store, &folders).await?;
 	let desk = Desk { chain, account, store, tasks: folders.tasks(), output };
-	let exit = fetch_at(&desk, args).await;
-	desk.store.shutdown().await?;
-	exit
+	desk.close(fetch_at(&desk, args).await).await
 }
 
 async fn fetch_at(desk: &Desk<'_>, args: &FetchArgs) -> Result<Exit> {
-	let open = desk.take_up(&args.task).await?;
+	let mut open = desk.take_up(&args.task).await?;
 	let Some(task) = open.record.task() else {
 		return Err(Error::NotSubmitted { name: open.record.name.clone() }.into());
 	};
@@ -322,10 +361,14 @@ async fn fetch_at(desk: &Desk<'_>, args: &FetchArgs) -> Result<Exit> {
 	if let Stage::Live(view) = look(&desk.chain, task, &open, &mut ledger).await? {
 		return Err(Error::NotEnded { task, open: view.open_subtasks }.into());
 	}
+	// What is there already needs nothing more, unless it is to be merged in another way.
+	if !args.merge.is_empty() || fetched_before(&open.record, &out)?.is_none() {
+		desk.learn(&mut open).await?;
+	}
 	if !open.record.merges() && !args.merge.is_empty() {
 		return Err(CommandError::Usage(format!(
-			"this machine knows of no merge step that task {task} would have: leave --merge-arg, --merge-time, \
-			 --merge-memory and --merge-fuel away"
+			"task {task} has no merge step: leave --merge-arg, --merge-time, --merge-memory and --merge-fuel \
+			 away"
 		)));
 	}
 	let merging = Merging { args: &args.merge, agreed: false, yes: args.yes };
@@ -378,8 +421,7 @@ async fn forget(open: Open, args: &CancelArgs, folders: &Folders, output: &Outpu
 	confirm(&question, args.yes, output).await?;
 	if open.record.content.is_some() {
 		let store = open_store(&args.store, folders).await?;
-		let_go(&store, &folders.tasks(), &open.record).await?;
-		store.shutdown().await?;
+		close(&store, let_go(&store, &folders.tasks(), &open.record).await).await?;
 	}
 	open.remove()?;
 	output.result(

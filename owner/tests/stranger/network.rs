@@ -23,10 +23,17 @@ pub struct Masternode {
 	pub name: &'static str,
 	pub account: Account,
 	pub rpc: Tap,
-	pub store_port: u16,
+	store_port: u16,
 	rpc_port: u16,
 	port: u16,
 	peer: String,
+}
+
+impl Masternode {
+	/// Where it listens: its store, for the chain's other nodes, and for JSON-RPC.
+	pub fn ports(&self) -> [u16; 3] {
+		[self.store_port, self.port, self.rpc_port]
+	}
 }
 
 pub struct Network {

@@ -24,13 +24,12 @@ use std::{
 
 use dgcs_content::{
 	keys::KeyRing, read_shared, seal_result, BlockSink, BlockSource, EachPart, EncryptionSecret,
-	Ending, Error as ContentError, Job, Manifest, RangeInput, Scope, ScopeKey,
+	Ending, Error as ContentError, Job, Manifest, RangeInput, Scope, ScopeKey, MAX_BLOCK,
 };
 use dgcs_primitives::{ContentId, Digests, ResultDigest, Round, TaskId, TaskSpec};
-use dgcs_sandbox::{
-	Cancel, Outcome, PrepareError, Program, RunError, Sandbox, Subtask, MAX_PROGRAM_BYTES,
-};
+use dgcs_sandbox::{Cancel, PrepareError, Program, RunError, Sandbox, Subtask, MAX_PROGRAM_BYTES};
 
+use rules::is_starved;
 pub use rules::{
 	ending, environment, limits, seed, MAX_OUTPUT, SUBTASKS_VARIABLE, SUBTASK_VARIABLE, UNSTARTABLE,
 };
@@ -104,6 +103,8 @@ pub struct Done {
 	pub fuel: u64,
 	/// Processor time that it took here.
 	pub cpu_time: Duration,
+	/// How what it wrote to standard error begins. Not part of the result.
+	pub stderr: Vec<u8>,
 	/// The digest of its result.
 	pub digest: ResultDigest,
 }
@@ -194,6 +195,18 @@ fn list(complaints: &[String]) -> String {
 	complaints.iter().map(|complaint| format!("; {complaint}")).collect()
 }
 
+/// The result can't be written: the room for results is used up, or the disk fails.
+fn unkept(task: TaskId, subtask: u32, error: ContentError) -> ExecuteError {
+	let why = match error {
+		ContentError::Store { source, .. } => source.to_string(),
+		error => error.to_string(),
+	};
+	ExecuteError::Machine(format!(
+		"the result of subtask {subtask} of task {task} can't be kept: {why}; free disk space, or \
+		 raise disk_gib"
+	))
+}
+
 fn mib_at_least(bytes: u64) -> u64 {
 	bytes.div_ceil(1 << 20)
 }
@@ -218,9 +231,14 @@ impl ExecuteError {
 
 /// Whether everybody meets the same error, since the bytes are those that their names promise.
 fn is_owners_fault(error: &ContentError) -> bool {
+	// A block that is too large may be another's than its name's: nobody has read it to its end.
+	if let ContentError::TooLarge { limit, .. } = error {
+		return *limit != MAX_BLOCK as u64;
+	}
 	matches!(
 		error,
 		ContentError::Tree { .. }
+			| ContentError::Length { .. }
 			| ContentError::Cid(_)
 			| ContentError::Sealed { .. }
 			| ContentError::Manifest(_)
@@ -355,7 +373,7 @@ impl Executor {
 					let ending = report.ending;
 					let digest =
 						seal_result(results, &key, round, subtask, ending, &mut &output[..])
-							.map_err(|source| ExecuteError::Content { task, source })?;
+							.map_err(|error| unkept(task, subtask, error))?;
 					note(&Done { digest, ..report });
 					self.remember(work, subtask, digest);
 					digest
@@ -539,6 +557,7 @@ impl Executor {
 				outcome: why,
 				fuel: 0,
 				cpu_time: Duration::ZERO,
+				stderr: Vec::new(),
 				digest: ResultDigest::default(),
 			};
 			Ok((done, Vec::new()))
@@ -565,7 +584,7 @@ impl Executor {
 			Err(RunError::Argument(error)) => return unstartable(error.to_string()),
 			Err(error) => return Err(ExecuteError::machine(error)),
 		};
-		if report.outcome == Outcome::TimedOut && report.cpu_time < limits.time.mul_f64(0.9) {
+		if is_starved(report.outcome, report.cpu_time, limits.time) {
 			let (cpu, limit) = (report.cpu_time, limits.time);
 			return Err(ExecuteError::Starved { subtask, cpu, limit });
 		}
@@ -578,6 +597,7 @@ impl Executor {
 			outcome: report.outcome.to_string(),
 			fuel: report.fuel,
 			cpu_time: report.cpu_time,
+			stderr: report.stderr,
 			digest: ResultDigest::default(),
 		};
 		Ok((done, report.output))

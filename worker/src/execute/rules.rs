@@ -1,5 +1,7 @@
 //! What all workers must do alike around a program, or they don't agree: part of the protocol.
 
+use std::time::Duration;
+
 use codec::Encode;
 use dgcs_content::{Ending, Job, TaskNonce};
 use dgcs_primitives::SubtaskLimits;
@@ -30,7 +32,7 @@ pub fn limits(limits: &SubtaskLimits) -> Limits {
 		fuel: limits.fuel,
 		memory: u64::from(limits.memory_mib) << 20,
 		output: MAX_OUTPUT,
-		time: std::time::Duration::from_millis(limits.time_ms.into()),
+		time: Duration::from_millis(limits.time_ms.into()),
 	}
 }
 
@@ -58,6 +60,12 @@ pub fn ending(outcome: Outcome) -> Option<Ending> {
 		Outcome::TimedOut => Ending::TimedOut,
 		_ => return None,
 	})
+}
+
+/// Whether a run that had `time` on the clock was out of it for want of a processor: it had one for less
+/// than nine tenths. That says nothing of the program, and a machine that has less to do finds something else.
+pub(super) fn is_starved(outcome: Outcome, cpu_time: Duration, time: Duration) -> bool {
+	outcome == Outcome::TimedOut && cpu_time.saturating_mul(10) < time.saturating_mul(9)
 }
 
 /// The ending of a subtask whose program can't be started at all, on any machine: it is no WASI
@@ -105,5 +113,28 @@ mod tests {
 		for (outcome, expected) in cases {
 			assert_eq!(ending(outcome), Some(expected));
 		}
+	}
+
+	#[test]
+	fn a_run_is_starved_by_the_clock_and_for_want_of_a_processor_alone() {
+		let time = Duration::from_millis(1000);
+		// How it ended, after how many milliseconds of a processor.
+		let cases = [
+			(Outcome::TimedOut, 0, true),
+			(Outcome::TimedOut, 899, true),
+			(Outcome::TimedOut, 900, false),
+			(Outcome::TimedOut, 1000, false),
+			(Outcome::TimedOut, 1001, false),
+			(Outcome::Ok, 0, false),
+			(Outcome::Exit(1), 0, false),
+			(Outcome::OutOfFuel, 899, false),
+			(Outcome::Trap(TrapKind::Unreachable), 0, false),
+		];
+		for (outcome, cpu_ms, expected) in cases {
+			let starved = is_starved(outcome, Duration::from_millis(cpu_ms), time);
+			assert_eq!(starved, expected, "{outcome} after {cpu_ms} ms");
+		}
+		assert!(is_starved(Outcome::TimedOut, Duration::ZERO, Duration::MAX));
+		assert!(!is_starved(Outcome::TimedOut, Duration::MAX, Duration::MAX));
 	}
 }

@@ -31,7 +31,7 @@ pub struct Config {
 	pub disk_gib: u32,
 	/// Niceness of the threads that compute: 0 to 19.
 	pub nice: i32,
-	/// For how many hours results are kept after the vote on them.
+	/// For how many hours results are kept after the vote on them, if their room is not needed.
 	pub keep_results_hours: u32,
 	/// Limits while nobody else uses the machine.
 	pub idle: Limits,

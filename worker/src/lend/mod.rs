@@ -8,6 +8,7 @@
 //! ```
 
 mod config;
+mod container;
 mod lender;
 mod observe;
 mod policy;

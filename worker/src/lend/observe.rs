@@ -1,6 +1,9 @@
 //! What there is to see of the machine.
 
-use std::time::{Duration, Instant};
+use std::{
+	path::Path,
+	time::{Duration, Instant},
+};
 
 use chrono::{Datelike, Local, Timelike};
 use rustix::time::{clock_gettime, ClockId};
@@ -9,7 +12,10 @@ use sysinfo::{
 	get_current_pid, CpuRefreshKind, MemoryRefreshKind, ProcessRefreshKind, RefreshKind, System,
 };
 
-use super::policy::Observation;
+use super::{
+	container::{less, Container, CONTROL_GROUP},
+	policy::Observation,
+};
 
 /// What the machine has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +31,8 @@ impl Machine {
 	pub fn this() -> Self {
 		let memory = RefreshKind::new().with_memory(MemoryRefreshKind::new().with_ram());
 		let system = System::new_with_specifics(memory);
-		let limit = system.cgroup_limits().map(|limits| limits.total_memory);
-		let bytes = limit.unwrap_or(u64::MAX).min(system.total_memory());
+		let container = Container::at(Path::new(CONTROL_GROUP));
+		let bytes = less(system.total_memory(), container.map(|container| container.total));
 		let cores = std::thread::available_parallelism().map_or(1, usize::from);
 		Machine { cores: u16::try_from(cores).unwrap_or(u16::MAX), memory_mib: bytes >> 20 }
 	}
@@ -43,7 +49,7 @@ pub struct Reading {
 	pub cores: u32,
 	/// Processor time of this process since it began.
 	pub own_cpu: Duration,
-	/// Memory that is free or can be freed, in MiB.
+	/// Memory that is free or can be freed, in MiB. In a container, no more than that leaves.
 	pub available_mib: u64,
 	/// Memory that this process has, in MiB.
 	pub own_mib: u64,
@@ -141,13 +147,15 @@ impl Senses for ThisMachine {
 		// At once, so that both are of the same time.
 		let (at, own_cpu) = (self.began.elapsed(), cpu_time());
 		self.system.refresh_memory_specifics(MemoryRefreshKind::new().with_ram());
+		let container = Container::at(Path::new(CONTROL_GROUP));
+		let available = container.map(|container| container.available);
 		let time = Local::now();
 		Reading {
 			at,
 			load: f64::from(self.system.global_cpu_info().cpu_usage()),
 			cores: u32::try_from(self.system.cpus().len()).unwrap_or(u32::MAX),
 			own_cpu,
-			available_mib: self.system.available_memory() >> 20,
+			available_mib: less(self.system.available_memory(), available) >> 20,
 			own_mib: self.own_memory() >> 20,
 			day: u8::try_from(time.weekday().num_days_from_monday()).unwrap_or_default(),
 			minute: u16::try_from(time.hour() * 60 + time.minute()).unwrap_or_default(),
@@ -172,6 +180,7 @@ mod tests {
 		let (_, seen) = Observer::new(ThisMachine::new()).look();
 		assert!((0.0..=100.0).contains(&seen.others), "{seen:?}");
 		assert!(seen.available_mib > 0 && seen.own_mib > 0, "{seen:?}");
+		assert!(seen.available_mib <= machine.memory_mib, "{seen:?} of {machine:?}");
 		assert!(seen.day < 7 && seen.minute < 24 * 60, "{seen:?}");
 	}
 

@@ -1,6 +1,6 @@
 //! What may run now: pure, so that time and load can be whatever a test says.
 
-use std::{fmt, time::Duration};
+use std::{cmp::Ordering, fmt, time::Duration};
 
 use serde::Serialize;
 
@@ -63,26 +63,68 @@ pub struct Allowance {
 }
 
 /// Says how much may run, with hysteresis: the machine changes from idle to busy and back only
-/// when its load has been beyond the bound of the other state for a while.
+/// when its load has been beyond the bound of the other state for a while, and the slots for which it has
+/// memory change only when there was more or less of it for as long.
 #[derive(Clone, Debug)]
 pub struct Policy {
 	terms: Terms,
+	busy: Slow<bool>,
+	/// The slots for which there is memory.
+	fit: Slow<u16>,
+}
+
+/// What changes only when there was reason to for a while.
+#[derive(Clone, Debug)]
+struct Slow<T> {
 	/// `None` before the first observation.
-	busy: Option<bool>,
-	/// Since when the load speaks for the other state.
-	since: Option<Duration>,
+	now: Option<T>,
+	/// Whether it is to rise or to fall, and since when.
+	since: Option<(Ordering, Duration)>,
+}
+
+impl<T> Default for Slow<T> {
+	fn default() -> Self {
+		Slow { now: None, since: None }
+	}
+}
+
+impl<T: Copy + Ord> Slow<T> {
+	/// What it is at time `at`, when there is reason for `wanted`. It takes `rise` or `fall` to change.
+	fn step(&mut self, at: Duration, wanted: T, rise: Duration, fall: Duration) -> T {
+		let now = *self.now.get_or_insert(wanted);
+		let way = wanted.cmp(&now);
+		let patience = match way {
+			Ordering::Equal => {
+				self.since = None;
+				return now;
+			},
+			Ordering::Greater => rise,
+			Ordering::Less => fall,
+		};
+		let since = match self.since {
+			Some((before, since)) if before == way => since,
+			_ => at,
+		};
+		self.since = Some((way, since));
+		if at.saturating_sub(since) < patience {
+			return now;
+		}
+		*self = Slow { now: Some(wanted), since: None };
+		wanted
+	}
 }
 
 impl Policy {
 	/// A policy by these terms.
 	pub fn new(terms: Terms) -> Self {
-		Policy { terms, busy: None, since: None }
+		Policy { terms, busy: Slow::default(), fit: Slow::default() }
 	}
 
 	/// What may run, given what was seen at time `at`, which never goes back. The first observation
 	/// counts at once.
 	pub fn step(&mut self, at: Duration, seen: &Observation) -> Allowance {
 		let busy = self.is_busy(at, seen.others);
+		let fit = self.fit(at, seen);
 		let terms = &self.terms;
 		let none = |reason| Allowance { slots: 0, reason };
 		if !self.is_time(seen) {
@@ -91,11 +133,6 @@ impl Policy {
 		if seen.on_battery && !terms.on_battery {
 			return none(Reason::OnBattery);
 		}
-		// What this process has would be free if it ended: so that a run which takes memory is not a
-		// reason against itself.
-		let free = seen.available_mib.saturating_add(seen.own_mib);
-		let rest = free.saturating_sub(terms.in_use.keep_free_mib);
-		let fit = u16::try_from(rest / u64::from(terms.slot_memory_mib.max(1))).unwrap_or(u16::MAX);
 		let less = busy && terms.busy_slots < terms.idle_slots;
 		let (slots, reason) =
 			if less { (terms.busy_slots, Reason::InUse) } else { (terms.idle_slots, Reason::Idle) };
@@ -109,23 +146,21 @@ impl Policy {
 		let limits = self.terms.in_use;
 		let above = others > f64::from(limits.busy_above);
 		let below = others < f64::from(limits.idle_below);
-		let Some(busy) = self.busy else {
-			self.busy = Some(above);
-			return above;
-		};
-		let (against, patience) =
-			if busy { (below, limits.idle_after()) } else { (above, limits.busy_after()) };
-		if !against {
-			self.since = None;
-			return busy;
-		}
-		let since = *self.since.get_or_insert(at);
-		if at.saturating_sub(since) < patience {
-			return busy;
-		}
-		self.since = None;
-		self.busy = Some(!busy);
-		!busy
+		let wanted = if self.busy.now == Some(true) { !below } else { above };
+		self.busy.step(at, wanted, limits.busy_after(), limits.idle_after())
+	}
+
+	/// The slots for which there is memory, up to those that may ever be lent.
+	fn fit(&mut self, at: Duration, seen: &Observation) -> u16 {
+		let Terms { in_use, slot_memory_mib, idle_slots, .. } = self.terms;
+		// What this process has would be free if it ended: so that a run which takes memory is not a
+		// reason against itself.
+		let free = seen.available_mib.saturating_add(seen.own_mib);
+		let rest = free.saturating_sub(in_use.keep_free_mib);
+		let fit = u16::try_from(rest / u64::from(slot_memory_mib.max(1))).unwrap_or(u16::MAX);
+		// That it is too little takes as long to count as that others use the machine, and that it is
+		// enough again as long as that they don't.
+		self.fit.step(at, fit.min(idle_slots), in_use.idle_after(), in_use.busy_after())
 	}
 
 	/// Whether anything may run at this day and hour. After midnight, hours that began the day before
@@ -229,6 +264,51 @@ mod tests {
 	}
 
 	#[test]
+	fn slots_for_which_there_is_memory_have_the_same_hysteresis() {
+		use Reason::{Idle, LowMemory};
+		// For as many slots as there are, with what is to be left free and what this process has.
+		let memory = |slots: u64| 1024 * slots + 512 - 100;
+		// Seconds, slots for which there is memory, and the slots and reason that follow.
+		let steps = [
+			(0, 4, 4, Idle),
+			// A short want is none, however great.
+			(5, 0, 4, Idle),
+			(14, 0, 4, Idle),
+			(15, 4, 4, Idle),
+			(20, 3, 4, Idle),
+			// However much less it is, it was less all the time.
+			(25, 1, 4, Idle),
+			(30, 2, 2, LowMemory),
+			(32, 1, 2, LowMemory),
+			(41, 1, 2, LowMemory),
+			(42, 1, 1, LowMemory),
+			// Enough for a while is not enough for good.
+			(44, 4, 1, LowMemory),
+			(223, 4, 1, LowMemory),
+			(223, 0, 1, LowMemory),
+			(224, 4, 1, LowMemory),
+			(403, 3, 1, LowMemory),
+			(404, 3, 3, LowMemory),
+			(405, 9, 3, LowMemory),
+			(584, 9, 3, LowMemory),
+			(585, 9, 4, Idle),
+			// More than all slots need is no more than enough.
+			(600, 4, 4, Idle),
+			(700, 9, 4, Idle),
+		];
+		let mut policy = Policy::new(terms(BOTH));
+		for (second, fit, slots, reason) in steps {
+			let seen = Observation { available_mib: memory(fit), ..seen(0.0) };
+			let allowance = policy.step(Duration::from_secs(second), &seen);
+			assert_eq!(allowance, Allowance { slots, reason }, "at {second} s, for {fit}");
+		}
+		let mut policy = Policy::new(terms(BOTH));
+		let little = Observation { available_mib: memory(1), ..seen(0.0) };
+		let first = policy.step(Duration::ZERO, &little);
+		assert_eq!(first, Allowance { slots: 1, reason: LowMemory }, "the first counts at once");
+	}
+
+	#[test]
 	fn memory_battery_days_and_hours_bind() {
 		let text = format!("{BOTH}[when]\ndays = [\"mon\", \"fri\"]\nhours = [\"22:00-06:00\"]\n");
 		let night = Observation { minute: 23 * 60, ..seen(0.0) };
@@ -262,8 +342,9 @@ mod tests {
 	proptest! {
 		#![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
-		/// Whatever is seen, no more runs than is lent; and a change between busy and idle is never
-		/// sooner after the one before than the shorter of the two patiences.
+		/// Whatever is seen, no more runs than is lent, nor for longer than the patience than there is
+		/// memory for; and a change between busy and idle is never sooner after the one before than the
+		/// shorter of the two patiences.
 		#[test]
 		fn never_more_than_is_lent_and_never_restless(
 			loads in prop::collection::vec((0.0f64..100.0, 1u64..30, 0u64..10_000), 1..200),
@@ -271,14 +352,20 @@ mod tests {
 			let mut policy = Policy::new(terms(BOTH));
 			let mut at = 0;
 			let mut last: Option<(bool, u64)> = None;
+			let mut short: Option<u64> = None;
 			for (others, step, available_mib) in loads {
 				at += step;
 				let seen = Observation { available_mib, ..seen(others) };
 				let allowance = policy.step(Duration::from_secs(at), &seen);
 				prop_assert!(allowance.slots <= 4);
 				let memory = u64::from(allowance.slots) * 1024;
-				prop_assert!(memory <= (available_mib + 100).saturating_sub(512));
-				let busy = policy.busy.expect("there was an observation");
+				if memory <= (available_mib + 100).saturating_sub(512) {
+					short = None;
+				} else {
+					let since = *short.get_or_insert(at);
+					prop_assert!(at - since < 10, "too little memory for {} s", at - since);
+				}
+				let busy = policy.busy.now.expect("there was an observation");
 				match last {
 					Some((before, since)) if before != busy => {
 						prop_assert!(at - since >= 10, "changed after {} s", at - since);

@@ -37,14 +37,17 @@ pub use vote::{SaltKey, Vote};
 
 use crate::chain::{Phase, Place, Queue, Record, Seat, SeatState, View};
 
-/// Most ranges that a worker has to do with at a time, those that wait for others' votes and whose
-/// results are still kept included.
+/// Most ranges that a worker has to do with at a time: those that wait for others' votes included, and
+/// those whose results are kept. Of the latter the oldest give way to new work.
 pub const MAX_TRACKS: usize = 1024;
 /// Blocks under which a block counts as settled though finality stands still: to wait longer would be to
 /// withhold, which costs as much as to be wrong.
 pub const DEEP: u32 = 10;
-/// Blocks for which a worker that is to end stays after a vote, so that its results can be fetched.
+/// Blocks for which results stay after a vote whatever else wants their room, and for which a worker
+/// that is to end stays: masternodes fetch them as soon as there is a verdict.
 pub const LINGER: u32 = 10;
+/// Votes whose results are let go of each time that the store has no room for others.
+const YIELD: usize = 64;
 /// Most slots that one ask may be for: the chain's own bound.
 const MAX_SLOTS_PER_ASK: u16 = 64;
 /// Blocks after which a call that has not shown in the chain is sent again.
@@ -53,6 +56,8 @@ const RESEND: u32 = 8;
 const MAX_DELAY: u32 = 32;
 /// Blocks for which the chain may count more leases than are known here before they are looked for.
 const RESCAN_AFTER: u32 = 4;
+/// The block before which a vote that is being saved is not saved again.
+const SAVING: u32 = u32::MAX;
 /// Ranges that only wait for others are looked at in every block of which this is a divisor.
 const SLOW_WATCH: u32 = 4;
 
@@ -109,6 +114,8 @@ pub enum Event {
 	Published(Place, Round),
 	/// They can't.
 	NotPublished(Place, Round),
+	/// They can't, because the store has no room for them.
+	NoRoom(Place, Round),
 	/// A call was not included.
 	NotSent(Sent),
 	/// The worker is to end.
@@ -179,6 +186,8 @@ struct Track {
 	stage: Stage,
 	/// The block since which the chain has no such seat.
 	gone: Option<u32>,
+	/// Whether the store had no room for its results when they were last to be published.
+	no_room: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -227,6 +236,8 @@ pub struct Machine {
 	/// Why none of the tasks that wait is for this worker.
 	unsuited: Option<Refusal>,
 	tracks: BTreeMap<Place, Track>,
+	/// Votes on disk that no track is of, and since which block: they go once that is final.
+	stray: BTreeMap<(Place, Round), Option<u32>>,
 	runs: BTreeMap<u64, Run>,
 	next_run: u64,
 	ask: Ask,
@@ -259,14 +270,17 @@ impl Machine {
 			let (place, round, open) = (vote.place(), vote.ballot.round, vote.open);
 			let publication = Publication::No { not_before: 0 };
 			let stage = Stage::Voted { vote, publication, again: None };
-			(place, Track { seat: None, round, open, stage, gone: None })
+			(place, Track { seat: None, round, open, stage, gone: None, no_room: false })
 		};
 		let mut tracks: BTreeMap<Place, Track> = BTreeMap::new();
+		let mut stray = BTreeMap::new();
 		for (place, track) in votes.into_iter().map(track) {
 			// An older round's vote on the same range can't count any more.
-			if tracks.get(&place).is_none_or(|known| known.round < track.round) {
-				tracks.insert(place, track);
-			}
+			let over = match tracks.get(&place) {
+				Some(known) if known.round >= track.round => Some(track.round),
+				_ => tracks.insert(place, track).map(|known| known.round),
+			};
+			stray.extend(over.map(|round| ((place, round), None)));
 		}
 		Machine {
 			identity,
@@ -280,6 +294,7 @@ impl Machine {
 			queue: Queue::default(),
 			unsuited: None,
 			tracks,
+			stray,
 			runs: BTreeMap::new(),
 			next_run: 0,
 			ask: Ask::default(),
@@ -313,6 +328,7 @@ impl Machine {
 				let later = Publication::No { not_before: self.block + 1 };
 				self.on_published(place, round, later);
 			},
+			Event::NoRoom(place, round) => self.on_no_room(place, round, &mut commands),
 			Event::NotSent(sent) => self.on_not_sent(sent),
 			Event::Stop(stop) => self.stop = self.stop.max(Some(stop)),
 		}
@@ -354,6 +370,16 @@ impl Machine {
 				},
 			}
 		}
+		self.stray.retain(|(place, round), since| {
+			if self.finalised < *since.get_or_insert(view.block) {
+				return true;
+			}
+			// The seat may have come back with a fork: then the vote goes with it.
+			if self.tracks.get(place).is_none_or(|track| track.round != *round) {
+				commands.push(Command::Forget(*place, *round));
+			}
+			false
+		});
 	}
 
 	fn on_seat(&mut self, place: Place, seat: Seat, commands: &mut Vec<Command>) {
@@ -363,6 +389,7 @@ impl Machine {
 			open: seat.open,
 			stage: Stage::Open { not_before: 0, failures: 0 },
 			gone: None,
+			no_room: false,
 		};
 		let leased = matches!(seat.state, SeatState::Leased { .. });
 		let Some(track) = self.tracks.get_mut(&place) else {
@@ -444,7 +471,11 @@ impl Machine {
 	}
 
 	fn on_saved(&mut self, place: Place, round: Round) {
-		let Some(track) = self.track(place, round) else { return };
+		let Some(track) = self.track(place, round) else {
+			// It was let go of before it was there.
+			self.stray.insert((place, round), None);
+			return;
+		};
 		if let Stage::Saving { vote, .. } = &track.stage {
 			let (vote, publication) = (vote.clone(), Publication::No { not_before: 0 });
 			track.stage = Stage::Voted { vote, publication, again: None };
@@ -461,9 +492,20 @@ impl Machine {
 
 	fn on_published(&mut self, place: Place, round: Round, now: Publication) {
 		let Some(track) = self.track(place, round) else { return };
+		track.no_room = false;
 		if let Stage::Voted { publication, .. } = &mut track.stage {
 			*publication = now;
 		}
+	}
+
+	/// Makes room in the store, for a later try.
+	fn on_no_room(&mut self, place: Place, round: Round, commands: &mut Vec<Command>) {
+		let later = Publication::No { not_before: self.block.saturating_add(1) };
+		self.on_published(place, round, later);
+		if let Some(track) = self.track(place, round) {
+			track.no_room = true;
+		}
+		self.give_way(YIELD, commands);
 	}
 
 	fn on_not_sent(&mut self, what: Sent) {
@@ -500,7 +542,7 @@ impl Machine {
 		let (block, finalised, retention) = (self.block, self.finalised, self.retention);
 		self.tracks.retain(|place, track| {
 			let Some(since) = track.gone else { return true };
-			if finalised < since || matches!(track.stage, Stage::Computing { .. }) {
+			if finalised < since || track.is_underway() {
 				return true;
 			}
 			let voted = matches!(track.stage, Stage::Voted { .. });
@@ -515,6 +557,37 @@ impl Machine {
 			commands.push(Command::Forget(*place, track.round));
 			false
 		});
+		self.give_way(self.tracks.len().saturating_sub(MAX_TRACKS), commands);
+	}
+
+	/// Lets go of results that are kept as a courtesy alone, of `most` votes: the oldest first.
+	fn give_way(&mut self, most: usize, commands: &mut Vec<Command>) {
+		if most == 0 {
+			return;
+		}
+		let spare = self.tracks.iter().filter(|(_, track)| self.is_spare(track));
+		let mut spare: Vec<_> = spare.map(|(place, track)| (track.gone, *place)).collect();
+		spare.sort();
+		for (_, place) in spare.into_iter().take(most) {
+			if let Some(track) = self.tracks.remove(&place) {
+				commands.push(Command::Forget(place, track.round));
+			}
+		}
+	}
+
+	/// Whether results are kept as a courtesy alone: the vote on them is over for good, and whoever
+	/// fetches them as soon as there is a verdict has had the time.
+	fn is_spare(&self, track: &Track) -> bool {
+		let past =
+			|since: u32| self.finalised >= since && self.block >= since.saturating_add(LINGER);
+		matches!(track.stage, Stage::Voted { .. })
+			&& track.gone.is_some_and(past)
+			&& !track.is_underway()
+	}
+
+	/// Whether there are results to be revealed for which the store has no room.
+	fn is_full(&self) -> bool {
+		self.tracks.values().any(|track| track.lacks_room(self.block))
 	}
 
 	/// Stops runs that nobody wants any more, and those that there is no slot for.
@@ -571,19 +644,21 @@ impl Machine {
 
 	/// Saves, commits, publishes and reveals.
 	fn vote(&mut self, commands: &mut Vec<Command>) {
-		let (block, finalised) = (self.block, self.finalised);
+		let (block, finalised, full) = (self.block, self.finalised, self.is_full());
 		for (place, track) in &mut self.tracks {
 			let (round, seat) = (track.round, track.seat.filter(|_| track.gone.is_none()));
 			match (&mut track.stage, seat) {
 				(Stage::Saving { vote, since }, _) if since.is_none_or(|at| at <= block) => {
 					// Told again only after it failed.
-					*since = Some(u32::MAX);
+					*since = Some(SAVING);
 					commands.push(Command::Save(vote.clone()));
 				},
 				(
 					Stage::Voted { vote, again, .. },
 					Some(Seat { state: SeatState::Leased { until, .. }, open, .. }),
-				) if block <= until && open == vote.open && due(*again, block) => {
+				) if block <= until && open == vote.open && due(*again, block) && !full => {
+					// Not while the store is full: to commit and not to show costs as much as to be
+					// wrong, and a lease that lapses far less.
 					*again = Some(block.saturating_add(RESEND));
 					let commitment = vote.commitment(&self.identity.worker);
 					commands.push(Command::Commit(*place, round, commitment));
@@ -631,16 +706,25 @@ impl Machine {
 
 	/// For how many more ranges there is room, here and by the chain's count.
 	fn room(&self) -> u16 {
+		let kept = MAX_TRACKS.saturating_sub(self.open_votes());
+		let free = self.worker.map_or(0, |w| w.capacity.slots.saturating_sub(w.busy));
+		let room = self.free_here().min(kept).min(free.into()).min(MAX_SLOTS_PER_ASK.into());
+		room as u16 // At most 64.
+	}
+
+	/// Ranges that can't give way to others.
+	fn open_votes(&self) -> usize {
+		self.tracks.values().filter(|track| !self.is_spare(track)).count()
+	}
+
+	/// How many of this machine's slots have nothing to do, now or soon.
+	fn free_here(&self) -> usize {
 		let pending = self.tracks.values().filter(|track| track.is_pending()).count();
 		// What was leased and is not known of here yet will need a slot as well.
 		let known = self.tracks.values().filter(|track| track.is_leased()).count();
 		let unknown = self.worker.map_or(0, |w| usize::from(w.busy)).saturating_sub(known);
 		let taken = (pending + unknown).max(self.runs.len());
-		let here = usize::from(self.slots).saturating_sub(taken);
-		let kept = MAX_TRACKS.saturating_sub(self.tracks.len());
-		let free = self.worker.map_or(0, |w| w.capacity.slots.saturating_sub(w.busy));
-		let room = here.min(kept).min(free.into()).min(MAX_SLOTS_PER_ASK.into());
-		room as u16 // At most 64.
+		usize::from(self.slots).saturating_sub(taken)
 	}
 
 	fn rescan(&mut self, commands: &mut Vec<Command>) {
@@ -664,6 +748,27 @@ impl Track {
 	fn is_leased(&self) -> bool {
 		self.gone.is_none()
 			&& self.seat.is_some_and(|seat| matches!(seat.state, SeatState::Leased { .. }))
+	}
+
+	/// Whether something of it is on its way that ends with an event.
+	fn is_underway(&self) -> bool {
+		match self.stage {
+			Stage::Computing { .. } => true,
+			Stage::Saving { since, .. } => since == Some(SAVING),
+			Stage::Voted { publication, .. } => publication == Publication::Underway,
+			Stage::Open { .. } | Stage::Hopeless => false,
+		}
+	}
+
+	/// Whether its results are to be revealed, in block `block` or later, and the store has no room for
+	/// them.
+	fn lacks_room(&self, block: u32) -> bool {
+		self.no_room
+			&& self.gone.is_none()
+			&& self.seat.is_some_and(|seat| {
+				matches!(seat.state, SeatState::Committed(_))
+					&& matches!(seat.phase, Phase::Reveal { until, .. } if block <= until)
+			})
 	}
 
 	/// Whether it takes, or will take, one of this machine's slots.

@@ -34,6 +34,15 @@ pub enum Idle {
 	/// All slots have work.
 	#[error("all slots that may run now have work")]
 	AllBusy,
+	/// What it has leases for can't be computed here.
+	#[error("what the worker has leases for can't be computed on this machine; they keep its slots until they lapse, the first after block {until}")]
+	Hopeless {
+		/// The last block of the lease that lapses first.
+		until: BlockNumber,
+	},
+	/// The store has no room for results that are to be revealed.
+	#[error("the store is full: there is no room for results that are to be revealed, and none is let go of that others may still fetch; raise disk_gib, or lend fewer slots, and start again")]
+	StoreFull,
 	/// Too many votes are open.
 	#[error("{MAX_TRACKS} ranges wait for the votes of others or for their results to be fetched")]
 	TooManyVotes,
@@ -122,12 +131,17 @@ impl Machine {
 		}
 		if self.slots == 0 {
 			Some(Idle::NothingLent)
+		} else if self.is_full() {
+			Some(Idle::StoreFull)
 		} else if self.asking || self.ask.sent.is_some_and(|at| self.block < at + super::RESEND) {
 			Some(Idle::InLine)
-		} else if self.tracks.len() >= MAX_TRACKS {
+		} else if self.open_votes() >= MAX_TRACKS {
 			Some(Idle::TooManyVotes)
 		} else if self.room() == 0 {
-			Some(Idle::AllBusy)
+			Some(match self.first_lapse().filter(|_| self.free_here() > 0) {
+				Some(until) => Idle::Hopeless { until },
+				None => Idle::AllBusy,
+			})
 		} else if self.queue.waiting == 0 {
 			Some(Idle::NoTasks)
 		} else if let Some(reason) = self.unsuited {
@@ -140,6 +154,13 @@ impl Machine {
 		} else {
 			None
 		}
+	}
+
+	/// The last block of the lease that lapses first of those for which there will be no results.
+	fn first_lapse(&self) -> Option<BlockNumber> {
+		let hopeless = |track: &&super::Track| matches!(track.stage, Stage::Hopeless);
+		let leases = self.tracks.values().filter(hopeless).filter(|track| track.is_leased());
+		leases.map(super::Track::deadline).min()
 	}
 
 	/// What the worker is doing.

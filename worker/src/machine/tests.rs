@@ -288,6 +288,225 @@ fn a_later_round_is_another_vote() {
 	assert_eq!(m.handle(Event::Computed { run: 0, digests: digests(9) }), []);
 }
 
+/// Left by a process that was cut off before it had let go of the vote.
+#[test]
+fn an_older_rounds_vote_in_the_journal_is_let_go_of() {
+	let later = |vote: Vote| {
+		let ballot = Ballot { round: Round(1), ..vote.ballot };
+		Vote { ballot, ..vote }
+	};
+	for votes in [[vote(0, 9), later(vote(0, 8))], [later(vote(0, 8)), vote(0, 9)]] {
+		let mut m = Machine::new(identity(), RETENTION, votes.to_vec());
+		assert_eq!(m.handle(Event::Slots(1)), []);
+		let revealed = seat(SeatState::Revealed, Phase::Reveal { begun: 6, until: 26 });
+		let second = [(0, Some(Seat { round: Round(1), ..revealed }))];
+		let expected = [Command::Forget(place(0), Round(0))];
+		assert_eq!(m.handle(Event::Block(view(7, &second))), expected);
+		assert_eq!(m.handle(Event::Block(view(8, &second))), []);
+		assert_eq!(m.status().voting, 1);
+	}
+}
+
+/// A save that is under way ends before its vote is let go of, and so does a publication: otherwise
+/// the disk or the store would be left with it.
+#[test]
+fn what_is_on_its_way_to_disk_or_store_is_let_go_of_when_it_is_there() {
+	let forget = [Command::Forget(place(0), Round(0))];
+	let lapsed = Event::Block(view(6, &[(0, None)]));
+	for ended in [Event::Saved(place(0), Round(0)), Event::NotSaved(place(0), Round(0))] {
+		let mut m = machine(1);
+		m.handle(Event::Block(view(5, &[(0, Some(leased(4, 30)))])));
+		m.handle(Event::Computed { run: 0, digests: digests(9) });
+		assert_eq!(m.handle(lapsed.clone()), []);
+		assert_eq!(m.handle(ended), forget);
+	}
+	for ended in [Event::Published(place(0), Round(0)), Event::NoRoom(place(0), Round(0))] {
+		let mut m = Machine::new(identity(), 0, vec![vote(0, 9)]);
+		let begun = committed(&vote(0, 9), Phase::Reveal { begun: 4, until: 24 });
+		let publish = [Command::Publish(place(0), Round(0))];
+		assert_eq!(m.handle(Event::Block(view(5, &[(0, Some(begun))]))), publish);
+		assert_eq!(m.handle(lapsed.clone()), []);
+		assert_eq!(m.handle(ended), forget);
+	}
+	// A seat of another round takes its place at once; the vote goes when it is there.
+	let mut m = machine(1);
+	m.handle(Event::Block(view(5, &[(0, Some(leased(4, 30)))])));
+	m.handle(Event::Computed { run: 0, digests: digests(9) });
+	let second = Seat { round: Round(1), ..leased(6, 30) };
+	assert!(m.handle(Event::Block(view(6, &[(0, Some(second))]))).starts_with(&forget));
+	assert_eq!(m.handle(Event::Saved(place(0), Round(0))), []);
+	let fork = View { finalised: 6, ..view(7, &[]) };
+	assert_eq!(m.handle(Event::Block(fork)), []);
+	assert_eq!(m.handle(Event::Block(view(8, &[]))), forget);
+}
+
+/// The places of all votes that are let go of.
+fn forgotten(commands: &[Command]) -> Vec<Place> {
+	let place = |command: &Command| match command {
+		Command::Forget(place, _) => Some(*place),
+		_ => None,
+	};
+	commands.iter().filter_map(place).collect()
+}
+
+/// Votes on so many ranges, decided in block 1, and kept for long.
+fn keeping(ranges: u32) -> Machine {
+	let votes = (0..ranges).map(|range| vote(range, 9)).collect();
+	let mut m = Machine::new(identity(), 10_000, votes);
+	m.handle(Event::Slots(4));
+	let none: Vec<_> = (0..ranges).map(|range| (range, None)).collect();
+	assert_eq!(m.handle(Event::Block(view(1, &none))), []);
+	m
+}
+
+/// With short ranges there are more results within the time for which they are kept than there is
+/// room for: the oldest give way, and work goes on.
+#[test]
+fn kept_results_give_way_to_new_work() {
+	const AT_ONCE: u32 = 4;
+	const WAITS: u32 = 1_000_000;
+	let mut m = Machine::new(identity(), 10_000, vec![vote(WAITS, 9)]);
+	m.handle(Event::Slots(AT_ONCE as u16));
+	let undecided = committed(&vote(WAITS, 9), Phase::Commit);
+	m.handle(Event::Block(view(1, &[(WAITS, Some(undecided))])));
+	let mut block = 1;
+	// When each was decided, and which were let go of.
+	let (mut gone, mut let_go) = (BTreeMap::<Place, u32>::new(), Vec::<Place>::new());
+	for batch in 0..300 {
+		let ranges = batch * AT_ONCE..(batch + 1) * AT_ONCE;
+		let votes: Vec<Vote> = ranges.clone().map(|range| vote(range, 9)).collect();
+		let all = |block: u32, seat: &dyn Fn(&Vote) -> Option<Seat>| {
+			let seats: Vec<_> =
+				ranges.clone().zip(&votes).map(|(range, vote)| (range, seat(vote))).collect();
+			view(block, &seats)
+		};
+		let mut tell = |m: &mut Machine, block: u32, event| {
+			let commands = m.handle(event);
+			for place in forgotten(&commands) {
+				assert!(gone[&place] + LINGER <= block, "{place} is let go of in block {block}");
+				let_go.push(place);
+			}
+			commands
+		};
+		block += 1;
+		let lease = Event::Block(all(block, &|_| Some(leased(block, block + 30))));
+		let runs = tell(&mut m, block, lease);
+		let runs = runs.iter().filter(|command| matches!(command, Command::Compute(_))).count();
+		assert_eq!(runs as u32, AT_ONCE, "batch {batch}");
+		for run in ranges.clone() {
+			tell(&mut m, block, Event::Computed { run: run.into(), digests: digests(9) });
+		}
+		for range in ranges.clone() {
+			tell(&mut m, block, Event::Saved(place(range), Round(0)));
+		}
+		block += 1;
+		let phase = Phase::Reveal { begun: block, until: block + 20 };
+		let begun = Event::Block(all(block, &|vote| Some(committed(vote, phase))));
+		tell(&mut m, block, begun);
+		for range in ranges.clone() {
+			tell(&mut m, block, Event::Published(place(range), Round(0)));
+		}
+		block += 1;
+		let shown = Event::Block(all(block, &|_| Some(seat(SeatState::Revealed, phase))));
+		tell(&mut m, block, shown);
+		block += 1;
+		let decided = View { queue: OPEN, ..all(block, &|_| None) };
+		let commands = tell(&mut m, block, Event::Block(decided));
+		assert!(commands.contains(&Command::Take(AT_ONCE as u16)), "batch {batch}: {:?}", m.idle());
+		gone.extend(ranges.map(|range| (place(range), block)));
+		assert!(m.tracks.len() <= MAX_TRACKS + AT_ONCE as usize);
+	}
+	assert_eq!(gone.len(), 1200);
+	let expected: Vec<Place> = (0..let_go.len() as u32).map(place).collect();
+	assert_eq!(let_go, expected, "the oldest first");
+	assert_eq!(m.tracks.len(), MAX_TRACKS, "as many are kept as there is room for");
+	assert_eq!(m.status().voting, 1, "one still waits for the votes of others");
+}
+
+#[test]
+fn results_that_others_still_fetch_do_not_give_way() {
+	let more = 76;
+	let mut m = keeping(MAX_TRACKS as u32 + more);
+	let asks = |block| Event::Block(View { queue: OPEN, ..view(block, &[]) });
+	for block in 2..1 + LINGER {
+		assert_eq!(m.handle(asks(block)), [], "block {block}");
+		assert_eq!(m.idle(), Some(Idle::TooManyVotes));
+	}
+	// Nor does what a fork could bring back.
+	let stale = View { queue: OPEN, finalised: 0, ..view(1 + LINGER, &[]) };
+	let mut unfinal = Machine { finalised: 0, ..keeping(MAX_TRACKS as u32 + more) };
+	assert_eq!(unfinal.handle(Event::Block(stale)), []);
+	let commands = m.handle(asks(1 + LINGER));
+	assert_eq!(forgotten(&commands), (0..more).map(place).collect::<Vec<_>>());
+	assert_eq!(commands.last(), Some(&Command::Take(4)));
+}
+
+/// To show results in time is worth more than to keep those that others have had the time to fetch.
+#[test]
+fn a_full_store_lets_go_of_what_it_keeps_and_shows_the_rest() {
+	let kept = 3 + YIELD as u32;
+	let (shown, other) = (vote(1000, 9), vote(1001, 9));
+	let mut m = keeping(kept);
+	let mut seats = [(1000, Some(leased(2, 90))), (1001, None)];
+	m.handle(Event::Block(view(2, &seats)));
+	m.handle(Event::Computed { run: 0, digests: digests(9) });
+	m.handle(Event::Saved(shown.place(), Round(0)));
+	seats[0].1 = Some(committed(&shown, Phase::Reveal { begun: 3, until: 23 }));
+	let at = |block, seats: &[_]| Event::Block(View { queue: OPEN, ..view(block, seats) });
+	let publish = [Command::Publish(shown.place(), Round(0))];
+	let no_room = || Event::NoRoom(shown.place(), Round(0));
+	// All that there is may still be fetched: nothing goes, and no more work is asked for.
+	assert_eq!(m.handle(Event::Block(view(3, &seats))), publish);
+	assert_eq!(m.handle(no_room()), []);
+	assert_eq!(m.idle(), Some(Idle::StoreFull));
+	// Nor is anything committed that could not be shown.
+	seats[1].1 = Some(leased(4, 90));
+	let commands = m.handle(at(4, &seats));
+	assert_eq!(commands, [compute(1, 1001), publish[0].clone()]);
+	m.handle(Event::Computed { run: 1, digests: digests(9) });
+	assert_eq!(m.handle(Event::Saved(other.place(), Round(0))), []);
+	assert_eq!(m.handle(no_room()), []);
+	for block in 5..1 + LINGER {
+		assert_eq!(m.handle(at(block, &seats)), publish, "block {block}");
+		assert_eq!(m.handle(no_room()), [], "block {block}");
+	}
+	// The oldest go, some at a time.
+	for range in [0..YIELD as u32, YIELD as u32..kept, kept..kept] {
+		let block = m.block + 1;
+		assert_eq!(m.handle(at(block, &seats)), publish, "block {block}");
+		let commands = m.handle(no_room());
+		assert_eq!(forgotten(&commands), range.map(place).collect::<Vec<_>>());
+		assert_eq!(commands.len(), forgotten(&commands).len());
+		assert_eq!(m.idle(), Some(Idle::StoreFull));
+	}
+	// There is room again.
+	m.handle(at(m.block + 1, &seats));
+	let commands = m.handle(Event::Published(shown.place(), Round(0)));
+	let expected = [commit(&other), reveal(&shown), Command::Take(3)];
+	assert_eq!(commands.len(), expected.len(), "{commands:?}");
+	assert!(expected.iter().all(|command| commands.contains(command)), "{commands:?}");
+}
+
+/// What was not shown in time holds nothing up.
+#[test]
+fn a_store_counts_as_full_only_while_there_is_something_to_show() {
+	let phase = Phase::Reveal { begun: 4, until: 24 };
+	let cases = [
+		("to be shown", 24, Some(committed(&vote(0, 9), phase)), true),
+		("too late", 25, Some(committed(&vote(0, 9), phase)), false),
+		("withheld", 25, Some(seat(SeatState::Withheld, phase)), false),
+		("decided", 25, None, false),
+	];
+	for (case, block, seat, full) in cases {
+		let mut m = Machine::new(identity(), RETENTION, vec![vote(0, 9)]);
+		m.handle(Event::Slots(1));
+		m.handle(Event::Block(view(5, &[(0, Some(committed(&vote(0, 9), phase)))])));
+		m.handle(Event::NoRoom(place(0), Round(0)));
+		m.handle(Event::Block(View { queue: OPEN, ..view(block, &[(0, seat)]) }));
+		assert_eq!(m.idle() == Some(Idle::StoreFull), full, "{case}: {:?}", m.idle());
+	}
+}
+
 #[test]
 fn asks_for_no_more_than_there_is_room_for() {
 	let asks = |block, busy| View { queue: OPEN, worker: Some(record(busy)), ..view(block, &[]) };
@@ -327,6 +546,35 @@ fn says_why_it_does_not_ask() {
 	for (worker, queue, slots, expected) in cases {
 		assert_eq!(state(worker, queue, slots), expected);
 	}
+}
+
+/// With one slot on the chain, and more here.
+#[test]
+fn says_that_it_waits_for_leases_that_it_has_no_use_for() {
+	let seats = [(0, Some(leased(4, 90)))];
+	let one = Capacity { slots: 1, memory_mib: 1024 };
+	let at = |block, seats: &[_]| {
+		let view = View { queue: OPEN, ..view(block, seats) };
+		let worker = view.worker.map(|worker| Record { capacity: one, ..worker });
+		Event::Block(View { worker, ..view })
+	};
+	for (failure, expected) in [
+		(Failure::Unfit, Idle::Hopeless { until: 90 }),
+		(Failure::Passing, Idle::AllBusy),
+		(Failure::Abandoned, Idle::AllBusy),
+	] {
+		let mut m = machine(1);
+		m.handle(at(5, &seats));
+		assert_eq!(m.idle(), Some(Idle::AllBusy), "it runs");
+		m.handle(Event::Failed { run: 0, failure });
+		m.handle(at(6, &seats));
+		assert_eq!(m.idle(), Some(expected), "{failure:?}");
+	}
+	// It has lapsed.
+	let mut m = machine(1);
+	m.handle(at(5, &seats));
+	m.handle(Event::Failed { run: 0, failure: Failure::Unfit });
+	assert!(m.handle(at(91, &[(0, None)])).contains(&Command::Take(1)));
 }
 
 #[test]
@@ -434,10 +682,12 @@ struct World {
 	/// Runs that go on, with whether they were abandoned.
 	runs: BTreeMap<u64, Assignment>,
 	/// Saves and publications under way.
-	pending: Vec<Event>,
+	pending: Vec<Command>,
 	slots: u16,
 	/// What was committed to, until it was let go of.
 	said: BTreeMap<(Place, Round), Commitment>,
+	/// The last round of each range: they never go back.
+	rounds: BTreeMap<Place, u8>,
 	/// Each run gives other digests, as on a machine that can't be relied on.
 	dice: u8,
 }
@@ -451,12 +701,14 @@ enum Step {
 	Fork(u8),
 	/// A run ends.
 	Run { which: u8, how: u8 },
-	/// Something that was to be saved or published is, or is not.
-	Disk { works: bool },
+	/// Something that was to be saved or published is, or is not, for want of room or else.
+	Disk { works: bool, full: bool },
 	/// The machine lends more or less.
 	Slots(u8),
-	/// The worker crashes and comes back.
-	Restart,
+	/// The worker crashes and comes back. What it was about to save is on disk, or is not.
+	Restart { saved: bool },
+	/// The same, and the disk is lost: there is nothing but the chain.
+	LoseDisk,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -468,9 +720,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 		),
 		1 => (1u8..4).prop_map(Step::Fork),
 		5 => (any::<u8>(), 0u8..8).prop_map(|(which, how)| Step::Run { which, how }),
-		6 => prop::bool::weighted(0.8).prop_map(|works| Step::Disk { works }),
+		6 => (prop::bool::weighted(0.8), any::<bool>())
+			.prop_map(|(works, full)| Step::Disk { works, full }),
 		1 => (0u8..4).prop_map(Step::Slots),
-		1 => Just(Step::Restart),
+		1 => any::<bool>().prop_map(|saved| Step::Restart { saved }),
+		1 => Just(Step::LoseDisk),
 	];
 	prop::collection::vec(step, 1..150)
 }
@@ -486,6 +740,7 @@ impl World {
 			pending: Vec::new(),
 			slots: 2,
 			said: BTreeMap::new(),
+			rounds: BTreeMap::new(),
 			dice: 0,
 		};
 		world.tell(Event::Slots(2));
@@ -526,14 +781,7 @@ impl World {
 				Command::Compute(work) => {
 					self.runs.insert(work.run, work);
 				},
-				Command::Save(vote) => {
-					self.pending.push(Event::Saved(vote.place(), vote.ballot.round));
-					// Written at once or not at all; the event comes later.
-					self.disk.insert((vote.place(), vote.ballot.round), vote);
-				},
-				Command::Publish(place, round) => {
-					self.pending.push(Event::Published(place, round));
-				},
+				Command::Save(_) | Command::Publish(..) => self.pending.push(command),
 				Command::Forget(place, round) => {
 					self.disk.remove(&(place, round));
 					self.said.remove(&(place, round));
@@ -572,6 +820,7 @@ impl World {
 				// In the last final block all seats have committed, or more.
 				let best = self.best().seats[place];
 				let Phase::Reveal { begun, .. } = best.phase else { panic!("{best:?}") };
+				assert_eq!(best.state, SeatState::Committed(commitment), "not what was said");
 				if self.best().number >= begun + DEEP {
 					return;
 				}
@@ -608,7 +857,9 @@ impl World {
 			}
 		}
 		if let Some(range) = lease.filter(|_| block.asking > 0) {
-			let round = Round(others % 2);
+			let round = self.rounds.entry(place(range)).or_default();
+			*round = (others % 2).max(*round);
+			let round = Round(*round);
 			let seat = Seat { round, ..leased(number, number + 12) };
 			if let std::collections::btree_map::Entry::Vacant(entry) =
 				block.seats.entry(place(range))
@@ -704,14 +955,24 @@ impl World {
 					None => Event::Computed { run, digests },
 				});
 			},
-			Step::Disk { works } => {
+			Step::Disk { works, full } => {
 				if self.pending.is_empty() {
 					return;
 				}
-				let event = self.pending.remove(0);
-				let event = match (works, event) {
-					(false, Event::Published(place, round)) => Event::NotPublished(place, round),
-					(_, event) => event,
+				let event = match self.pending.remove(0) {
+					Command::Save(vote) => {
+						let (place, round) = (vote.place(), vote.ballot.round);
+						if works {
+							self.disk.insert((place, round), vote);
+							Event::Saved(place, round)
+						} else {
+							Event::NotSaved(place, round)
+						}
+					},
+					Command::Publish(place, round) if works => Event::Published(place, round),
+					Command::Publish(place, round) if full => Event::NoRoom(place, round),
+					Command::Publish(place, round) => Event::NotPublished(place, round),
+					other => panic!("{other:?} ends with no such event"),
 				};
 				self.tell(event);
 			},
@@ -719,7 +980,20 @@ impl World {
 				self.slots = slots.into();
 				self.tell(Event::Slots(self.slots));
 			},
-			Step::Restart => self.restart(),
+			Step::Restart { saved } => {
+				for command in std::mem::take(&mut self.pending) {
+					if let (true, Command::Save(vote)) = (saved, command) {
+						self.disk.insert((vote.place(), vote.ballot.round), vote);
+					}
+				}
+				self.restart();
+			},
+			Step::LoseDisk => {
+				self.disk.clear();
+				// What it finds anew may be something else, and then it can't show it.
+				self.said.clear();
+				self.restart();
+			},
 		}
 	}
 
@@ -746,8 +1020,12 @@ impl World {
 		owed.map(|(place, track)| {
 			let vote = match &track.stage {
 				Stage::Voted { vote, .. } => Some(vote.commitment(&identity().worker)),
-				// On disk, and not yet said so.
-				Stage::Saving { vote, .. } => Some(vote.commitment(&identity().worker)),
+				// On its way to the disk.
+				Stage::Saving { vote, .. }
+					if self.pending.contains(&Command::Save(vote.clone())) =>
+				{
+					Some(vote.commitment(&identity().worker))
+				},
 				_ => None,
 			};
 			(*place, (track.round, vote))
@@ -770,7 +1048,7 @@ proptest! {
 		let view = world.view();
 		world.tell(Event::Block(view));
 		let before = world.known();
-		world.restart();
+		world.step(Step::Restart { saved: true });
 		prop_assert_eq!(before, world.known());
 
 		// When all seats are gone for good, nothing is left of them.
@@ -786,6 +1064,9 @@ proptest! {
 		for run in world.runs.keys().copied().collect::<Vec<_>>() {
 			world.runs.remove(&run);
 			world.tell(Event::Failed { run, failure: Failure::Abandoned });
+		}
+		while !world.pending.is_empty() {
+			world.step(Step::Disk { works: true, full: false });
 		}
 		let mut block = world.best().clone();
 		block.number += RETENTION + 4;

@@ -13,7 +13,7 @@ use dgcs_content::{Blob, BlockSink, BlockSource, Masternode};
 use dgcs_custody::{
 	rpc::{CustodyApiServer, CustodyRpc},
 	Balance, Block, Chain as CustodyChain, ChainError, Custody, Limits, Offer, Parts, PeerError,
-	Peers, Secrets, Store as CustodyStore,
+	Peers, Receipts, Secrets, Store as CustodyStore,
 };
 use dgcs_primitives::{
 	api::{MasternodeView, ServiceAddress, TaskInfo},
@@ -145,6 +145,11 @@ impl CustodyChain for View {
 		let chain = self.read(at, async |at| at.work_chain(task).await)?;
 		let blocks = chain.iter().flat_map(|chain| chain.blocks());
 		Ok(blocks.skip(from as usize).cloned().collect())
+	}
+
+	fn receipts(&self, at: H256) -> Result<Receipts, ChainError> {
+		let read = async { self.chain.events(self.chain.block(at).await?).await?.receipts() };
+		self.runtime.block_on(read).map_err(|error| ChainError(Box::new(error)))
 	}
 
 	fn worker_key(

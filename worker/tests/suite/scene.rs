@@ -90,6 +90,11 @@ pub struct Setting<'a> {
 
 impl Scene {
 	pub fn new(setting: Setting<'_>) -> Self {
+		Scene::of(setting, TaskNonce([6; 32]))
+	}
+
+	/// A task of which there may be another like it, with another nonce.
+	pub fn of(setting: Setting<'_>, nonce: TaskNonce) -> Self {
 		let Setting { program, input, cut, range_size, masternodes } = setting;
 		let folder = tempfile::tempdir().unwrap();
 		let content = Arc::new(Directory::open(folder.path().join("content")).unwrap());
@@ -102,6 +107,7 @@ impl Scene {
 		let plan = Plan {
 			cut,
 			join: Join::Concatenate,
+			merge: None,
 			range_size,
 			shard_size: DEFAULT_SHARD_SIZE,
 			program: put_blob(&*content, &program).unwrap(),
@@ -116,7 +122,7 @@ impl Scene {
 				})
 				.collect(),
 		};
-		let (owner, nonce) = (OwnerSecret::from_bytes([5; 32]), TaskNonce([6; 32]));
+		let owner = OwnerSecret::from_bytes([5; 32]);
 		let prepared = prepare(&input, &plan, &owner, nonce, &*content, &mut |_| ()).unwrap();
 		let spec = TaskSpec {
 			kind: TaskKind::Compute,
@@ -211,6 +217,12 @@ impl Scene {
 			})
 			.unwrap();
 		(ending, bytes)
+	}
+
+	/// Its owner submits another manifest in place of its own.
+	pub fn forge(&mut self, change: impl FnOnce(&mut Manifest)) {
+		change(&mut self.prepared.manifest);
+		self.spec.manifest = self.prepared.manifest.put(&*self.content).unwrap();
 	}
 
 	pub fn manifest(&self) -> &Manifest {
