@@ -39,6 +39,7 @@ async function owner() {
 	if (kubo) {
 		console.log(`ipfs add of the same file: ${rate('kubo')}; with --only-hash, which keeps nothing: ${rate('kuboName')}`);
 		figure('times as fast as ipfs add', seen.nameOfKubo, atLeast(3));
+		console.log(`  of which the machine's limit is ${seen.sealOfKubo} times: what Kubo's disk does decides about this figure as well`);
 		console.log(`  times as fast as ipfs add --only-hash: ${seen.nameOfKuboName}`);
 	} else {
 		console.log('NOT COMPARED with `ipfs add`: there is no Kubo');

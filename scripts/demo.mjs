@@ -85,7 +85,7 @@ async function startWorkers() {
 async function renderFilm() {
 	const out = path.join(data, 'film');
 	say();
-	say(`Eve has a film rendered: ${FRAMES} frames, each by three strangers, and all frames joined by three more.`);
+	say(`Eve has a film rendered: ${FRAMES} frames, each by three strangers, and all frames joined by three of them.`);
 	const owner = ['--data', path.join(data, 'eve'), '--chain', `ws://127.0.0.1:${RPC_PORT}`];
 	const run = [
 		'task', 'run', path.join(PROGRAMS, 'pathtracer.wasm'), '--count', String(FRAMES), '--range', '2',

@@ -19,8 +19,9 @@ import { RealWorker, type } from './lib/dgcs.mjs';
 import { Line } from './lib/line.mjs';
 import { startDevelopment } from './lib/network.mjs';
 import { Command } from './lib/owner.mjs';
+import { noteSkip } from './lib/skipped.mjs';
 import { deadline } from './lib/time.mjs';
-import { calls, echoes, floods, grows, loops } from './lib/wasm.mjs';
+import { calls, echoes, exits, floods, grows, loops, traps } from './lib/wasm.mjs';
 
 const DGC = 10n ** 12n;
 const MIB = 1 << 20;
@@ -31,6 +32,16 @@ const DISTANT = '//distant';
 const TOO_MUCH = ['--memory', '4096'];
 const OTHER_CHAIN = `0x${'11'.repeat(32)}`;
 const TEXT = Array.from({ length: 60 }, (_, i) => `line ${i}\n`).join('');
+/** Less memory than a program may write, and little of all else. */
+const LIMITS = ['--memory', '16', '--fuel', '500000000', '--time', '30s'];
+/** How bad programs end: by their results, and as their workers say it where that is more. */
+const ENDINGS = {
+	grow: ['out of memory'],
+	loop: ['out of fuel'],
+	flood: ['too much output'],
+	exit: ['exit code 7'],
+	trap: ['trap', 'trap: unreachable code reached (an abort or a panic)'],
+};
 
 describe('bad input', () => {
 	/** @type {import('./lib/network.mjs').Network} */
@@ -57,8 +68,8 @@ describe('bad input', () => {
 		const update = api.tx.masternodes.update(key, url);
 		await Promise.all([update, bond].map((tx) => send(api, tx, account('//Alice'))));
 		for (const [name, bytes] of Object.entries({
-			echo: echoes(), grow: grows(), loop: loops(), flood: floods(), foreign: calls('env', 'fetch'),
-			empty: Buffer.alloc(0), script: Buffer.from('#!/bin/sh\necho hello\n'),
+			echo: echoes(), grow: grows(), loop: loops(), flood: floods(), exit: exits(7), trap: traps(),
+			foreign: calls('env', 'fetch'), empty: Buffer.alloc(0), script: Buffer.from('#!/bin/sh\necho hello\n'),
 		})) writeFileSync(file(`${name}.wasm`), bytes);
 		writeFileSync(file('text'), TEXT);
 		ready = new Promise((resolve) => (register = resolve)).then(startWorkers);
@@ -140,16 +151,45 @@ describe('bad input', () => {
 			assert.equal((await api.rpc.system.accountNextIndex(account('//Bob').address)).toNumber(), 0);
 		});
 
-		it('refuses a file that grows or shrinks while it is read, and takes it when it is at rest', async () => {
-			const changes = {
-				grows: (name) => appendFileSync(name, Buffer.alloc(MIB)),
-				shrinks: (name) => truncateSync(name, 5 * MIB),
+		it('says how bad programs end when they are tried at home, and refuses what is none', async () => {
+			const attempt = (name, ...more) => dgcs('//Bob', ['task', 'try', file(name), '--count', '1', ...more]);
+			const refused = {
+				'missing.wasm': /No such file.*check its path/,
+				'empty.wasm': /the file is empty; compile the program for wasm32-wasip1/,
+				'script.wasm': /it is a script; compile/,
+				'foreign.wasm': /needs env\.fetch.*compile it for wasm32-wasip1/,
 			};
-			await Promise.all(Object.entries(changes).map(async ([how, change]) => {
-				const name = file(how);
-				writeFileSync(name, '');
-				truncateSync(name, 64 * MIB);
-				const task = ['task', 'prepare', file('echo.wasm'), '--input', name, '--split', 'bytes:1M'];
+			await Promise.all([
+				...Object.entries(ENDINGS).map(async ([name, [reason]]) => {
+					const tried = attempt(`${name}.wasm`, ...LIMITS);
+					const { code, last } = await tried.end();
+					assert.equal(code, 3, `${tried}`);
+					assert.deepEqual([last.event, last.gaps], ['tried', [{ subtask: 0, reason }]], `${tried}`);
+				}),
+				...Object.entries(refused).map(async ([name, says]) => {
+					const tried = attempt(name);
+					const { code, last } = await tried.end();
+					assert.equal(code, 1, `${tried}`);
+					assert.match(last.message, says);
+				}),
+			]);
+		});
+
+		it('refuses a file that grows or shrinks while it is read, and takes it when it is at rest', async () => {
+			const line = `${'x'.repeat(1023)}\n`;
+			const grows = (name) => appendFileSync(name, Buffer.alloc(MIB / 16, line));
+			const cases = [
+				{ how: 'grows', split: 'bytes:1M', change: grows },
+				{ how: 'shrinks', split: 'bytes:1M', change: (name) => truncateSync(name, 5 * MIB) },
+				{ how: 'grows-by-lines', split: 'lines:1000', change: grows },
+				{ how: 'grows-in-a-folder', split: 'files', change: grows, within: 'inner/growing' },
+			];
+			await Promise.all(cases.map(async ({ how, split, change, within = '' }) => {
+				const name = path.join(file(how), within);
+				mkdirSync(path.dirname(name), { recursive: true });
+				writeFileSync(name, Buffer.alloc(64 * MIB, line));
+				if (within) writeFileSync(path.join(file(how), 'at-rest'), line);
+				const task = ['task', 'prepare', file('echo.wasm'), '--input', file(how), '--split', split];
 				const prepare = dgcs('//Bob', task, { data: how });
 				await prepare.says('reading');
 				let over = false;
@@ -257,7 +297,9 @@ describe('bad input', () => {
 			try {
 				execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'none', disk], { stdio: 'pipe' });
 			} catch (error) {
-				return t.skip(`no disk can be made to fill up: ${error.message.trim()}`);
+				const why = `no disk can be made to fill up: ${error.message.trim()}`;
+				noteSkip(`bad-input: ${why}`);
+				return t.skip(why);
 			}
 			try {
 				const big = file('larger-than-the-disk');
@@ -370,16 +412,14 @@ describe('bad input', () => {
 			assert.deepEqual([ended.end, ended.refunded], ['cancelled', held(run)]);
 		});
 
-		it('reports how programs end that grow, loop or flood, and pays who ran them', async () => {
+		it('reports how programs end that grow, loop, flood, fail or trap, and pays who ran them', async () => {
 			await ready;
-			const cases = { grow: 'out of memory', loop: 'out of fuel', flood: 'too much output' };
-			await Promise.all(Object.entries(cases).map(async ([name, reason], i) => {
-				const owner = ['//Eve', '//Dave//stash', '//Eve//stash'][i];
+			await endow('//exits', '//traps');
+			await Promise.all(Object.entries(ENDINGS).map(async ([name, [reason, outcome = reason]], i) => {
+				const owner = ['//Eve', '//Dave//stash', '//Eve//stash', '//exits', '//traps'][i];
 				const out = file(`${name}-out`);
-				// Less memory than a program may write.
-				const limits = ['--memory', '16', '--fuel', '500000000', '--time', '30s'];
 				const run = dgcs(owner, [
-					'task', 'run', file(`${name}.wasm`), '--count', '1', ...limits, '--out', out, '--yes',
+					'task', 'run', file(`${name}.wasm`), '--count', '1', ...LIMITS, '--out', out, '--yes',
 				], { data: name });
 				const { code, last } = await run.end();
 				assert.equal(code, 3, `${run}`);
@@ -387,28 +427,40 @@ describe('bad input', () => {
 				const ended = run.said.find(({ event }) => event === 'ended');
 				const reward = DGC / 1000n;
 				assert.deepEqual([ended.end, ended.agreed, ended.paid], ['completed', 1, String(3n * reward)]);
+				// Its workers say so as well.
+				const { task } = run.said.find(({ event }) => event === 'submitted');
+				const notes = workers.flatMap(({ said }) => said.filter((note) => note.event === 'computed' && note.task === task));
+				const same = notes.filter((note) => note.subtask === 0 && note.outcome === outcome);
+				assert.ok(same.length >= 3, JSON.stringify(notes));
 			}));
 		});
 
 		it('submits what was prepared, whatever became of the input since', async () => {
 			await ready;
-			const name = file('changing');
-			writeFileSync(name, TEXT);
-			const task = [file('echo.wasm'), '--input', name, '--split', 'lines:30'];
-			const prepare = dgcs('//Ferdie//stash', ['task', 'prepare', ...task]);
-			assert.equal((await prepare.end()).code, 0, `${prepare}`);
-			const prepared = await prepare.says('prepared');
-			writeFileSync(name, 'something else\n'.repeat(100));
-			const submit = dgcs('//Ferdie//stash', ['task', 'submit', prepared.name, '--yes']);
-			assert.equal((await submit.end()).code, 0, `${submit}`);
-			rmSync(name);
-			const { task: number } = await submit.says('submitted');
-			const watch = dgcs('//Ferdie//stash', ['task', 'watch', String(number)]);
-			assert.equal((await watch.end()).code, 0, `${watch}`);
-			const out = file('unchanged');
-			const fetch = dgcs('//Ferdie//stash', ['task', 'fetch', String(number), '--out', out]);
-			assert.equal((await fetch.end()).code, 0, `${fetch}`);
-			assert.equal(readFileSync(path.join(out, 'result'), 'utf8'), TEXT);
+			await endow('//removes');
+			const cases = {
+				'//Ferdie//stash': (name) => writeFileSync(name, 'something else\n'.repeat(100)),
+				'//removes': (name) => rmSync(name),
+			};
+			await Promise.all(Object.entries(cases).map(async ([owner, change], i) => {
+				const name = file(`changing-${i}`);
+				writeFileSync(name, TEXT);
+				const task = [file('echo.wasm'), '--input', name, '--split', 'lines:30'];
+				const prepare = dgcs(owner, ['task', 'prepare', ...task]);
+				assert.equal((await prepare.end()).code, 0, `${prepare}`);
+				const prepared = await prepare.says('prepared');
+				change(name);
+				const submit = dgcs(owner, ['task', 'submit', prepared.name, '--yes']);
+				assert.equal((await submit.end()).code, 0, `${submit}`);
+				rmSync(name, { force: true });
+				const { task: number } = await submit.says('submitted');
+				const watch = dgcs(owner, ['task', 'watch', String(number)]);
+				assert.equal((await watch.end()).code, 0, `${watch}`);
+				const out = file(`unchanged-${i}`);
+				const fetch = dgcs(owner, ['task', 'fetch', String(number), '--out', out]);
+				assert.equal((await fetch.end()).code, 0, `${fetch}`);
+				assert.equal(readFileSync(path.join(out, 'result'), 'utf8'), TEXT);
+			}));
 		});
 
 		it('goes on after Ctrl-C at any point, and pays once', async () => {
@@ -470,6 +522,12 @@ describe('bad input', () => {
 	function dgcs(owner, args, { chain = url, data = owner.replaceAll('/', '') } = {}) {
 		owners.add(owner);
 		return new Command(args, { chain, data: file(`data-${data}`), account: owner });
+	}
+
+	/** Gives some owners money. */
+	async function endow(...names) {
+		const gifts = names.map((name) => api.tx.balances.transferKeepAlive(account(name).address, 10n * DGC));
+		await send(api, api.tx.utility.batchAll(gifts), account('//Alice'));
 	}
 
 	async function lineTo(target) {

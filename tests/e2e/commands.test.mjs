@@ -144,10 +144,14 @@ describe('commands', () => {
 		assert.equal(estimate.reserve, String(4n * 2n * DGC / 1000n));
 		const parts = ['rewards', 'reserve', 'masternodes', 'fee', 'merge'].map((part) => BigInt(estimate[part]));
 		assert.equal(BigInt(estimate.total), parts.reduce((sum, part) => sum + part));
+		const held = parts.slice(0, 3).reduce((sum, part) => sum + part);
+		assert.equal(BigInt(estimate.held), held, 'the fee is not held, and the merge step not yet');
+		assert.equal(BigInt(estimate.mergeHeld) + BigInt(estimate.mergeFee), BigInt(estimate.merge));
 		assert.match(estimate.warnings.join(), /worker/, 'nobody is there to compute it');
 		const { out, err } = await say('home', [...args, ...chain]);
 		assert.match(out, /4 subtasks × 3 replicas × 0\.001 DGC +0\.012/);
-		assert.match(out, /at most, held until the end/);
+		assert.match(out, /^ *held now.* \d/m);
+		assert.match(out, /^ *held later, for the merge step.* \d/m);
 		assert.match(err, /^warning: /m);
 		for (const trace of ['tasks', 'blocks']) assert.ok(!existsSync(site.path('home', trace)), trace);
 
@@ -158,7 +162,10 @@ describe('commands', () => {
 		const unasked = await site.owner('home', dear.filter((word) => word !== '--yes' && word !== '--reward' && word !== '1000000'));
 		assert.equal(unasked.code, 2, 'nobody is there to say yes');
 		assert.match(unasked.event('error').message, /--yes/);
-		await fails(1, 'home', ['task', 'estimate', ...wish, '--account', 'me', '--password-file', text('wrong', 1), ...chain]);
+		// Nothing is signed for a price, so that no password is asked for; what is encrypted needs the right one.
+		const wrong = ['--account', 'me', '--password-file', text('wrong', 1), ...chain];
+		assert.match((await say('home', ['task', 'estimate', ...wish, ...wrong])).out, /held now/);
+		await fails(1, 'home', ['task', 'prepare', ...wish, ...wrong]);
 	});
 
 	it('prepares, submits, lists, shows and cancels', async () => {
@@ -186,9 +193,11 @@ describe('commands', () => {
 		assert.ok(submitted.event('held'), 'the owner may go offline');
 		const onChain = await api.query.tasks.tasks(task);
 		assert.ok(onChain.isSome);
-		assert.equal((await balance(api, me.address)).reserved, BigInt(price));
+		const { reserved } = await balance(api, me.address);
+		assert.equal(reserved, BigInt(price));
+		assert.equal(reserved, BigInt(submitted.event('estimate').held));
 		const said = await say('desk', ['task', 'submit', second, '--yes', ...as, ...chain]);
-		assert.match(said.err, /may go offline[^]*Follow it by `dgcs task watch \d+`/);
+		assert.match(said.err, /may go offline[^]*Follow it by `dgcs task watch \d+ --data .*--account me --password-file .*`/);
 		await fails(1, 'desk', ['task', 'submit', second, '--yes', ...as, ...chain]);
 
 		const [{ tasks }] = (await json('desk', ['task', 'list'])).said;
@@ -256,7 +265,7 @@ describe('commands', () => {
 			const wish = [site.program('wordcount.wasm'), '--input', input, '--split', 'lines:300', '--join', 'merge'];
 			const out = site.path('later-out');
 			const run = await say('later-desk', ['task', 'run', ...wish, '--out', out, ...as, '--yes', '--detach', ...chain]);
-			const [, number] = /Fetch the solution later by `dgcs task fetch #?(\d+)`/.exec(run.err);
+			const [, number] = /Fetch the solution later by `dgcs task fetch #?(\d+) --data .* --account me /.exec(run.err);
 			const watched = await json('later-desk', ['task', 'watch', number]);
 			assert.equal(watched.said.at(-1).agreed, 3);
 			const early = await site.owner('later-desk', ['task', 'fetch', number, ...as]);
@@ -266,6 +275,38 @@ describe('commands', () => {
 			assert.ok(readFileSync(path.join(out, 'result')).equals(site.native('wordcount', [], readFileSync(input))));
 			const [{ tasks }] = (await json('later-desk', ['task', 'list'])).said;
 			assert.equal(tasks.filter(({ state }) => state.startsWith('fetched')).length, 2);
+		});
+
+		it('merges on a machine that has nothing but the words and the number', async () => {
+			const input = text('moved', 900);
+			await say('old-desk', ['account', 'import', 'me', ...password], { input: me.phrase });
+			const wish = [site.program('wordcount.wasm'), '--input', input, '--split', 'lines:300'];
+			const merge = ['--join', 'merge', '--merge-memory', '200'];
+			const line = ['task', 'run', ...wish, ...merge, '--out', site.path('never'), ...password, '--yes', '--detach'];
+			const run = await json('old-desk', line);
+			const number = String(run.event('submitted').task);
+			await json('old-desk', ['task', 'watch', number]);
+
+			await say('new-desk', ['account', 'import', 'back', ...password], { input: me.phrase });
+			const args = ['task', 'fetch', number, '--out', site.path('moved-out'), ...password];
+			const early = await site.owner('new-desk', args);
+			assert.equal(early.code, 2, 'the merge step costs money, so somebody has to say yes');
+			assert.ok(early.said.some(({ message }) => /no step that merges the results of/.test(message)));
+			const fetched = await json('new-desk', [...args, '--yes']);
+			assert.equal(fetched.event('done').exit, 0);
+			const step = fetched.event('submitted').task;
+			assert.notEqual(String(step), number);
+			assert.deepEqual(readdirSync(site.path('moved-out')), ['result']);
+			const merged = readFileSync(site.path('moved-out', 'result'));
+			assert.ok(merged.equals(site.native('wordcount', [], readFileSync(input))));
+			const [{ tasks }] = (await json('new-desk', ['task', 'list'])).said;
+			assert.deepEqual(tasks.map(({ task }) => task).sort(), [Number(number), step].sort());
+
+			// The step is a task as well, for whoever knows its number.
+			await json('new-desk', args);
+			await say('third-desk', ['account', 'import', 'back', ...password], { input: me.phrase });
+			await json('third-desk', ['task', 'fetch', String(step), '--out', site.path('step-out'), ...password]);
+			assert.ok(readFileSync(site.path('step-out', 'result')).equals(merged));
 		});
 
 		it('merges again with more memory, pays for that step alone, and not without being told to', async () => {

@@ -67,6 +67,22 @@ describe('forgetful nodes', { concurrency: true }, () => {
 			const counted = readFileSync(path.join(site.path(out), 'result'));
 			assert.ok(site.native('wordcount', ['merge'], counted).equals(expected), who);
 		}
+		// Who computed what is in events, which are gone: masternodes keep it. The last one has fetched nothing.
+		const shown = [];
+		for (const who of ['desk', 'elsewhere', 'nowhere']) {
+			const { code, said } = await dgcs(who, ['task', 'show', String(task)]);
+			assert.equal(code, 0, `${who}: ${JSON.stringify(said.at(-1))}`);
+			const { verdicts, workers, agreed } = said.at(-1);
+			shown.push({ verdicts, workers, agreed });
+			assert.ok(verdicts.length > 0, who);
+			for (const { range, receipts } of verdicts) {
+				const names = new Set(receipts?.map(({ worker }) => worker));
+				assert.deepEqual([receipts?.length, names.size], [3, 3], `range ${range}, as ${who} shows it`);
+			}
+			assert.equal(workers.length, 3, who);
+		}
+		assert.deepEqual(shown[1], shown[0]);
+		assert.deepEqual(shown[2], shown[0]);
 		const theirs = await dgcs('stranger', ['task', 'fetch', String(task), '--out', site.path('none'), '--account', '//Dave']);
 		assert.deepEqual([theirs.code, theirs.event('error').message.includes(account('//Eve').address)], [1, true]);
 	});

@@ -120,6 +120,7 @@ describe('interface', () => {
 				'dgcs_estimate',
 				'dgcs_handOver',
 				'dgcs_held',
+				'dgcs_keptReceipts',
 				'dgcs_keptSpec',
 				'dgcs_keptWorkChain',
 				'dgcs_keyShare',

@@ -6,6 +6,11 @@ import { spawn } from 'node:child_process';
 import { describe, it } from 'node:test';
 
 import { binary } from './lib/network.mjs';
+import { noteSkip } from './lib/skipped.mjs';
+import { deadline, MINUTE } from './lib/time.mjs';
+
+/** How long one may take, which is longer than all of its own waits. */
+const LONGEST = 20 * MINUTE;
 
 /** Compiled tests, as scripts/executables.mjs finds them. */
 const tests = JSON.parse(process.env.DGCS_RUST_TESTS ?? '[]');
@@ -25,13 +30,16 @@ describe('rust', { concurrency: true }, () => {
 			for (const stream of [child.stdout, child.stderr]) {
 				stream.setEncoding('utf8').on('data', (text) => (said += text));
 			}
-			const code = await new Promise((resolve) => child.once('close', resolve));
-			running.delete(child);
+			const closed = new Promise((resolve) => child.once('close', resolve));
+			const code = await deadline(closed, LONGEST, () => `the end of ${name}, which has said:\n${said}`).catch((late) => {
+				child.kill('SIGKILL');
+				throw late;
+			}).finally(() => running.delete(child));
 			assert.equal(code, 0, said);
 			assert.match(said, /test result: ok\. [1-9]/, said);
 			// Some of it may be beyond this machine, which has to be seen. That there is no node is not.
 			const skipped = said.split('\n').filter((line) => line.includes('SKIPPED'));
-			skipped.forEach((line) => console.log(`${name}: ${line}`));
+			skipped.forEach((line) => noteSkip(`${name}: ${line.replace(/^.*SKIPPED: /, '')}`));
 			assert.ok(!skipped.some((line) => line.includes('DGCS_NODE')), said);
 		});
 	}

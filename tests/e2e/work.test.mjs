@@ -10,12 +10,19 @@ import { after, before, describe, it } from 'node:test';
 
 import { blake2AsU8a } from '@polkadot/util-crypto';
 
-import { account, rpc, send, SOON, until } from './lib/chain.mjs';
+import { account, is, rpc, SOON, until } from './lib/chain.mjs';
+import { includes, killedMidRange, robbedOfVote } from './lib/crash.mjs';
+import { MASTERNODES } from './lib/network.mjs';
 import { realText, Site } from './lib/site.mjs';
-import { deadline } from './lib/time.mjs';
-import { Worker } from './lib/worker.mjs';
+import { startWorkers, Worker } from './lib/worker.mjs';
 
-const FRAMES = 4;
+const FRAMES = 16;
+/** How many of them are leased together. All of them have more seats than all workers have slots. */
+const SCENE = 2;
+/** Width, height, and samples for a pixel. */
+const SIZE = ['320', '180', '24'];
+/** Memory of the film's subtasks, in MiB. No other task is content with so little. */
+const LITTLE = 128;
 /** How many pieces of the text are leased together. */
 const RANGE = 4;
 /** Where scripts/build-foreign.sh has put somebody else's program. */
@@ -31,6 +38,12 @@ describe('work', { concurrency: true }, () => {
 	const counted = later();
 	/** The task that stays live, once all masternodes hold its content. */
 	let kept;
+	/**
+	 * Strangers of another kind, who get work like anybody else when they ask: one takes a range of the text, and
+	 * neither fetches nor votes, and one does so with the film, on which another one lies. The film is all that they
+	 * have the memory for.
+	 */
+	let absent, liar, idler;
 
 	before(async () => {
 		site = await Site.start('work');
@@ -40,6 +53,10 @@ describe('work', { concurrency: true }, () => {
 		const cheat = site.workers.at(-1);
 		await cheat.says('status');
 		await cheat.kill();
+		const stranger = (name, conduct, memoryMib) => new Worker(api, log, `//work//${name}`, { conduct, memoryMib });
+		absent = stranger('absent', 'neverCommits');
+		[liar, idler] = [stranger('liar', 'liar', LITTLE), stranger('idler', 'neverCommits', LITTLE)];
+		await startWorkers(api, log, account('//Bob'), [absent, liar, idler]);
 		kept = keepTask();
 		kept.catch(() => {}); // Whoever waits for it sees why.
 	});
@@ -58,7 +75,7 @@ describe('work', { concurrency: true }, () => {
 		return task;
 	}
 
-	it('counts the words of a large text, though a worker lies, one is killed, one never fetches, the owner leaves and a masternode fails', async () => {
+	it('counts the words of a large text, though a worker lies, one is killed, one loses its disk, one never fetches, the owner leaves and a masternode fails', async () => {
 		await countWords().catch((error) => {
 			[down, counted].forEach((each) => each.reject(error));
 			throw error;
@@ -69,12 +86,6 @@ describe('work', { concurrency: true }, () => {
 	async function countWords() {
 		const text = site.path('text');
 		writeFileSync(text, realText(128 << 20));
-		// A stranger of another kind, who gets work like anybody else: it takes a range, and neither
-		// fetches nor votes.
-		const absent = new Worker(api, log, '//work//absent', { conduct: 'neverCommits', slots: 1 });
-		const endow = api.tx.balances.transferKeepAlive(absent.address, 1_000n * 10n ** 12n);
-		await send(api, endow, account('//Bob'));
-		await absent.start();
 		const cheat = site.workers.at(-1);
 		const out = site.path('words');
 		// A short time limit, since it is how long a range is waited for that nobody computes.
@@ -92,9 +103,14 @@ describe('work', { concurrency: true }, () => {
 		const { worker: victim, place } = await killed;
 		corrupt(victim, cheat);
 		cheat.start();
+		// Another one commits, and loses all but its account.
+		const honest = site.workers.filter((worker) => worker !== cheat);
+		const robbed = await robbedOfVote(honest.filter((worker) => worker !== victim), task);
 		const run = await running;
 		assert.equal(run.code, 0, JSON.stringify(run.said.at(-1)));
 		assert.ok(run.event('held'), 'its owner is gone, and its store with it');
+		const holds = await Promise.all(MASTERNODES.map((name) => isComplete(site.network.api(name), task)));
+		assert.ok(holds.filter(Boolean).length >= 3, `enough of ${MASTERNODES} say so: ${holds}`);
 		await kept;
 		await site.network.node('dave').stop();
 		down.resolve();
@@ -102,8 +118,9 @@ describe('work', { concurrency: true }, () => {
 		const { data } = await log.wait('tasks.Settled', { task }, { timeout: 2 * SOON });
 		assert.equal(data.settlement.end, 'Completed');
 		assert.equal(data.settlement.chain.failed, 0);
-		// At least that on the range of which one did nothing.
-		assert.ok(log.all('verdicts.Decided', { task }).length > decided, 'some of it with a masternode down');
+		// That on the range of which one did nothing, and more.
+		const since = log.all('verdicts.Decided', { task }).length - decided;
+		assert.ok(since > 1, `${since} verdicts with a masternode down`);
 
 		const fetch = ['task', 'fetch', String(task), '--account', '//Eve', '--out', out, '--yes'];
 		const fetched = await site.owner('eve', fetch);
@@ -111,38 +128,93 @@ describe('work', { concurrency: true }, () => {
 		const whole = site.native('wordcount', [], readFileSync(text));
 		assert.ok(readFileSync(path.join(out, 'result')).equals(whole), 'as counted at home, in one piece');
 		// Who lied got nothing, and who worked was paid.
+		const address = ({ uri }) => account(uri).address;
 		const payees = new Set(log.all('escrow.Paid', { task }).map(({ data }) => data.payee));
-		assert.ok(!payees.has(account(cheat.uri).address) && !payees.has(absent.operator.address));
-		const slashed = log.all('workers.Slashed').map(({ data }) => data.worker);
-		assert.deepEqual(new Set(slashed), new Set([account(cheat.uri).address, absent.address]));
-		assert.deepEqual(absent.actions, [], 'it did nothing at all');
+		assert.ok(!payees.has(address(cheat)) && !payees.has(absent.operator.address));
+		punished(task, address(cheat), absent);
 		// Who was killed has taken its range up again, voted, and was paid for it.
-		const revealed = { event: 'revealed', ...place };
-		assert.ok(victim.said.some((note) => includes(note, revealed)), `${victim.log}: ${JSON.stringify(place)}`);
-		assert.ok(payees.has(account(victim.uri).address));
+		const revealed = (said, place) => said.some((note) => includes(note, { event: 'revealed', ...place }));
+		assert.ok(revealed(victim.said, place), `${victim.log}: ${JSON.stringify(place)}`);
+		assert.ok(payees.has(address(victim)));
+		// Who had committed and lost all has computed the same again, from what the chain knows.
+		const { worker: loser, since: lost, place: its } = robbed;
+		const again = loser.said.slice(lost);
+		assert.ok(again.some((note) => includes(note, { event: 'started', ...its })), `${loser.log}: ${JSON.stringify(its)}`);
+		assert.ok(revealed(again, its), `${loser.log}: ${JSON.stringify(its)}`);
+		const own = receipts({ task, range: its.range }).filter(({ worker }) => worker === address(loser));
+		assert.ok(own.some(({ agreed, paid }) => agreed > 0 && paid > 0n), JSON.stringify(own, words));
+		assert.ok(own.every(({ dissented }) => dissented === 0), JSON.stringify(own, words));
 	}
 
-	it('renders a film and joins it, submitted while a masternode is down, though its owner leaves and a worker is killed', async () => {
+	/** Who had a part in verdicts, and what it was paid for that. @param {{ task: number, range?: number }} place */
+	function receipts(place) {
+		return log.all('verdicts.Decided', place).flatMap(({ data }) => data.receipts);
+	}
+
+	/**
+	 * Of those with a part in a task, a liar has lost bond for its lies, and one who did nothing at all for that, if
+	 * others had shown by then that its range can be computed. Nobody else has.
+	 */
+	function punished(task, lied, idle) {
+		const dissenters = receipts({ task }).filter(({ dissented }) => dissented > 0).map(({ worker }) => worker);
+		assert.deepEqual(new Set(dissenters), new Set([lied]));
+		const slashes = log.all('workers.Slashed').map(({ data }) => data);
+		const faults = (who) => slashes.filter(({ worker }) => worker === who).map(({ fault }) => fault);
+		assert.ok(faults(lied).includes('Dissented'), `${faults(lied)}`);
+		const lapse = log.events.findIndex((event) => is(event, 'verdicts.Lapsed', { task, worker: idle.address }));
+		assert.ok(lapse >= 0, 'its lease is over');
+		const { range } = log.events[lapse].data;
+		const before = log.events.slice(0, lapse);
+		const shown = before.some((event) => is(event, 'verdicts.Committed', { task, range }));
+		assert.deepEqual([faults(idle.address), idle.actions], [shown ? ['Offline'] : [], []]);
+		assert.deepEqual(slashedForTime(task).filter((worker) => worker !== lied), shown ? [idle.address] : []);
+	}
+
+	/**
+	 * Who lost a part of its bond because it came too late in a task. The chain tells the task right after it;
+	 * on a machine under load, another task may have such a worker that is honest.
+	 */
+	function slashedForTime(task) {
+		const late = ({ pallet, name }) => pallet === 'verdicts' && ['Lapsed', 'Withheld'].includes(name);
+		return log.events.flatMap((event, i) => {
+			const { worker, fault } = event.data;
+			if (event.pallet !== 'workers' || event.name !== 'Slashed' || fault === 'Dissented') return [];
+			const told = log.events.slice(i).find((next) => late(next) && next.data.worker === worker);
+			return told?.data.task === task ? [worker] : [];
+		});
+	}
+
+	it('renders a film and joins it, submitted while a masternode is down, though its owner leaves, a worker lies, one is killed and one never fetches', async () => {
 		await down.promise;
 		const out = site.path('film');
 		const running = site.owner('dave', [
-			'task', 'run', site.program('pathtracer.wasm'), '--count', String(FRAMES), '--range', String(FRAMES),
-			'--join', 'merge', '--merge-arg', 'join', '--time', '2m', '--out', out, '--account', '//Dave', '--yes',
-			'--detach',
+			'task', 'run', site.program('pathtracer.wasm'), '--count', String(FRAMES), '--range', String(SCENE),
+			'--join', 'merge', '--merge-arg', 'join', '--merge-time', '2m', '--memory', String(LITTLE), '--time', '20s',
+			'--out', out, '--account', '//Dave', '--yes', '--detach', '--', ...SIZE,
 		]);
 		const submitted = log.wait('tasks.Submitted', { owner: account('//Dave').address });
 		const { task } = (await Promise.race([submitted, failed(running)])).data;
-		await killedMidRange(site.workers, task, FRAMES);
+		const killed = killedMidRange(site.workers, task, SCENE);
+		killed.catch(() => {}); // It is waited for later.
+		const served = await Promise.all([liar, idler].map((worker) => worker.take(1)));
+		assert.deepEqual(served.map(({ leased }) => leased), [1, 1]);
+		const { worker: victim, place } = await killed;
 		assert.equal((await running).code, 0);
-		await log.wait('tasks.Settled', { task }, { timeout: 2 * SOON });
+		const { data } = await log.wait('tasks.Settled', { task }, { timeout: 2 * SOON });
+		assert.deepEqual([data.settlement.end, data.settlement.chain.failed], ['Completed', 0]);
 		const fetch = ['task', 'fetch', String(task), '--account', '//Dave', '--out', out, '--yes'];
 		const fetched = await site.owner('dave', fetch);
 		assert.equal(fetched.code, 0, JSON.stringify(fetched.said.at(-1)));
 		const frames = Array.from({ length: FRAMES }, (_, frame) => {
-			return site.native('pathtracer', [String(frame), String(FRAMES)]);
+			return site.native('pathtracer', [String(frame), String(FRAMES), ...SIZE]);
 		});
 		const film = site.native('pathtracer', ['join'], Buffer.concat(frames));
 		assert.ok(readFileSync(path.join(out, 'result')).equals(film), 'as rendered at home');
+		punished(task, liar.address, idler);
+		const payees = new Set(log.all('escrow.Paid', { task }).map(({ data }) => data.payee));
+		assert.ok(!payees.has(liar.operator.address) && !payees.has(idler.operator.address));
+		const revealed = { event: 'revealed', ...place };
+		assert.ok(victim.said.some((note) => includes(note, revealed)), `${victim.log}: ${JSON.stringify(place)}`);
 
 		// The masternode that was away comes back, and answers for what it held.
 		await counted.promise;
@@ -246,41 +318,7 @@ function corrupt(from, to) {
 	writeFileSync(path.join(own, file), Buffer.concat([content, seal]));
 }
 
-/**
- * Kills the first of some workers that has finished one subtask of a range and not the range, starts it
- * again, and says which one and which range that was.
- * @param {import('./lib/dgcs.mjs').RealWorker[]} workers
- * @param {number} task
- * @param {number} size of the task's ranges
- */
-function killedMidRange(workers, task, size) {
-	const killed = new Promise((resolve) => {
-		const stops = [];
-		const crash = async (worker, { range, round }) => {
-			stops.forEach((stop) => stop());
-			await worker.kill();
-			const committed = { event: 'committed', task, range, round };
-			const late = worker.said.some((note) => includes(note, committed));
-			assert.ok(!late, 'it has voted already: the range is too short for this machine');
-			worker.start();
-			return { worker, place: { task, range, round } };
-		};
-		for (const worker of workers) {
-			const watch = (note) => {
-				if (!includes(note, { event: 'computed', task })) return;
-				const range = Math.floor(note.subtask / size);
-				const started = { event: 'started', task, range, subtasks: size };
-				const place = worker.said.findLast((each) => includes(each, started));
-				if (place) resolve(crash(worker, place));
-			};
-			worker.listeners.add(watch);
-			stops.push(() => worker.listeners.delete(watch));
-		}
-	});
-	return deadline(killed, SOON, () => `${workers.map(({ name }) => name)} to compute something`);
-}
-
-/** Whether a note has these fields. */
-function includes(note, wanted) {
-	return Object.entries(wanted).every(([field, value]) => note[field] === value);
+/** Amounts in JSON. */
+function words(_key, value) {
+	return typeof value === 'bigint' ? String(value) : value;
 }

@@ -7,7 +7,10 @@ import { createInterface } from 'node:readline';
 
 import { binary } from './network.mjs';
 import { firstNote } from './notes.mjs';
-import { MINUTE } from './time.mjs';
+import { deadline, MINUTE } from './time.mjs';
+
+/** How long a command may take that waits for strangers to work, on a machine that does much else. */
+const LONGEST = 15 * MINUTE;
 
 /** All running processes of this one, so that none outlives it. */
 const running = new Set();
@@ -22,10 +25,15 @@ export class RealWorker {
 	 * @param {string} config what it lends, a file
 	 * @param {{ url: string }} [kubo] the daemon that is its store; by default the store is inside
 	 * @param {string} [chain] the URL of the node that it asks; by default any of the network's
+	 * @param {object} [options]
+	 * @param {boolean} [options.dedicated] whether its machine is for nothing else
+	 * @param {string[]} [options.account] flags that say who it is, in place of its URI
 	 */
-	constructor(network, name, uri, config, kubo, chain) {
+	constructor(network, name, uri, config, kubo, chain, { dedicated = true, account } = {}) {
 		const store = kubo ? ['--kubo', kubo.url] : ['--listen', '/ip4/127.0.0.1/tcp/0'];
-		this.flags = ['--config', config, ...store];
+		this.flags = [
+			...(account ?? ['--uri', uri]), ...(dedicated ? ['--dedicated'] : []), '--config', config, ...store,
+		];
 		Object.assign(this, { name, uri });
 		this.chain = chain ?? [...network.nodes.values()].map((node) => node.url).join(',');
 		this.data = path.join(network.folder, name);
@@ -37,7 +45,7 @@ export class RealWorker {
 
 	start() {
 		this.child = spawn(binary(), [
-			'worker', '--uri', this.uri, '--register', '--dedicated', '--output', 'json',
+			'worker', '--register', '--output', 'json',
 			'--chain', this.chain, '--data', this.data, ...this.flags,
 		], { stdio: ['ignore', 'pipe', 'pipe'] });
 		running.add(this.child);
@@ -45,12 +53,14 @@ export class RealWorker {
 		this.child.stdout.pipe(file);
 		this.child.stderr.pipe(file);
 		createInterface({ input: this.child.stdout }).on('line', (line) => {
-			if (!line.startsWith('{')) return;
+			// A kill may cut the last one short.
+			if (!line.startsWith('{') || !line.endsWith('}')) return;
 			const note = JSON.parse(line);
 			this.said.push(note);
 			this.listeners.forEach((listener) => listener(note));
 		});
-		this.ended = new Promise((resolve) => this.child.once('exit', resolve));
+		// And all that it said has come.
+		this.ended = new Promise((resolve) => this.child.once('close', resolve));
 	}
 
 	/**
@@ -95,8 +105,12 @@ export async function type(args, { input = '', env = {} } = {}) {
 	child.stderr.setEncoding('utf8').on('data', (text) => (said.err += text));
 	// It may end without having read anything.
 	child.stdin.on('error', () => {}).end(input);
-	const code = await new Promise((resolve) => child.once('close', resolve));
-	running.delete(child);
+	const closed = new Promise((resolve) => child.once('close', resolve));
+	const what = () => `the end of dgcs ${args.join(' ')}, which has said:\n${said.out}${said.err}`;
+	const code = await deadline(closed, LONGEST, what).catch((late) => {
+		child.kill('SIGKILL');
+		throw late;
+	}).finally(() => running.delete(child));
 	return { code, ...said };
 }
 

@@ -172,9 +172,11 @@ export class Network {
 	 * @param {string} name
 	 * @param {string[]} flags that say whose keys it has
 	 * @param {{ port: number, rpcPort: number }} [ports] free ones by default
+	 * @param {{ url: string }} [kubo] the daemon that is its store; by default the store is inside
 	 */
-	add(name, flags, ports) {
-		return this.#add(name, ['masternode', '--store-listen', '/ip4/127.0.0.1/tcp/0', ...flags], ports);
+	add(name, flags, ports, kubo) {
+		const store = kubo ? ['--store-kubo', kubo.url] : ['--store-listen', '/ip4/127.0.0.1/tcp/0'];
+		return this.#add(name, ['masternode', ...store, ...flags], ports);
 	}
 
 	/**
@@ -238,7 +240,9 @@ export class Network {
 /**
  * A running network of the four masternodes of the `local` chain, which has finalised a block.
  * @param {string} name of the folder for its logs
- * @param {object} [options] those of a network
+ * @param {object} [options] those of a network, and:
+ * @param {(network: Network) => Promise<Object<string, { url: string }>>} [options.stores] starts Kubo daemons, and
+ * says whose stores they are, by the names of masternodes
  * @param {{ port: number, rpcPort: number }[]} [ports] one pair for each; free ones by default
  */
 export async function startLocal(name, options, ports = []) {
@@ -266,8 +270,9 @@ async function startAll(name, chain, masternodes, options, ports = []) {
 	const network = new Network(name, options);
 	try {
 		await network.specify(chain);
+		const kubos = (await options?.stores?.(network)) ?? {};
 		for (const [i, masternode] of masternodes.entries()) {
-			await network.add(masternode, [`--${masternode}`], ports[i]);
+			await network.add(masternode, [`--${masternode}`], ports[i], kubos[masternode]);
 		}
 		await network.start();
 		return network;

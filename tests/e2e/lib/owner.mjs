@@ -25,9 +25,9 @@ export class Command {
 	 */
 	constructor(args, { chain, data, account }) {
 		this.args = args;
-		this.child = spawn(binary(), [...args, '--output', 'json', '--data', data], {
+		this.child = spawn(binary(), [...args, '--output', 'json'], {
 			stdio: ['ignore', 'pipe', 'pipe'],
-			env: { ...process.env, DGCS_CHAIN: chain, DGCS_ACCOUNT: account },
+			env: { ...process.env, DGCS_CHAIN: chain, DGCS_DATA: data, DGCS_ACCOUNT: account },
 		});
 		running.add(this.child);
 		/** What it said, as JSON, and what it said beside that: nothing, unless it is broken. */

@@ -2,7 +2,8 @@
 // and owners with their folders.
 
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
 import path from 'node:path';
 
 import { account, EventLog, rpc, send, until } from './chain.mjs';
@@ -22,12 +23,11 @@ export class Site {
 	/**
 	 * Four masternodes, or with `alone` one with a chain of its own.
 	 * @param {string} name of the folder for its logs
-	 * @param {{ alone?: boolean }} [options]
+	 * @param {{ alone?: boolean, stores?: Function }} [options] `stores` as `startLocal` takes it
 	 */
-	static async start(name, { alone = false } = {}) {
-		if (!PROGRAMS) throw new Error('DGCS_PROGRAMS is not set: scripts/test.sh work does so');
+	static async start(name, { alone = false, stores } = {}) {
 		const site = new Site();
-		site.network = await (alone ? startDevelopment(name) : startLocal(name));
+		site.network = await (alone ? startDevelopment(name) : startLocal(name, { stores }));
 		try {
 			await site.#open();
 			return site;
@@ -82,6 +82,7 @@ export class Site {
 
 	/** A program for the sandbox. */
 	program(name) {
+		if (!PROGRAMS) throw new Error('DGCS_PROGRAMS is not set: scripts/test.sh work does so');
 		return path.join(PROGRAMS, name);
 	}
 
@@ -113,12 +114,15 @@ export class Site {
 	}
 }
 
-/** So many bytes of text: the documents of this project and its sources, again and again. */
+/** So many bytes of text that people have written: the crates that this is built from, none of it twice. */
 export function realText(bytes) {
-	const files = execFileSync('git', ['ls-files', '*.md', '*.rs', '*.mjs'], { cwd: ROOT });
-	const names = files.toString().trim().split('\n');
-	const once = Buffer.concat(names.map((name) => readFileSync(path.join(ROOT, name))));
+	const folder = path.join(process.env.CARGO_HOME ?? path.join(homedir(), '.cargo'), 'registry/src');
+	const names = readdirSync(folder, { recursive: true }).filter((name) => /\.(md|rs)$/.test(name)).sort();
 	const text = Buffer.alloc(bytes);
-	for (let at = 0; at < bytes; at += once.length) once.copy(text, at);
-	return text;
+	let at = 0;
+	for (const name of names) {
+		at += readFileSync(path.join(folder, name)).copy(text, at);
+		if (at === bytes) return text;
+	}
+	throw new Error(`there are ${at} bytes of text in ${folder}, and ${bytes} are wanted`);
 }

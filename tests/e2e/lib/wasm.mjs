@@ -21,13 +21,14 @@ const drop = 0x1a;
 
 const WASI = 'wasi_snapshot_preview1';
 
-/** The types of imports: they take so many numbers. That of `_start` is 0. */
+/** The types of imports: they take so many numbers, and `ONE` returns none. That of `_start` is 0. */
 const FOUR = 1;
 const TWO = 2;
+const ONE = 3;
 
 /**
- * A module whose function `_start` is `body`. Its imports take four numbers unless it is said that they
- * take two, and return one.
+ * A module whose function `_start` is `body`. Its imports take four numbers and return one, unless another
+ * type is named.
  * @param {any} body
  * @param {{ imports?: [string, string, number?][], pages?: number, data?: number[] }} [options]
  */
@@ -40,6 +41,7 @@ function program(body, { imports = [], pages = 1, data = [] } = {}) {
 			[0x60, 0x00, 0x00],
 			[0x60, 0x04, 0x7f, 0x7f, 0x7f, 0x7f, 0x01, 0x7f],
 			[0x60, 0x02, 0x7f, 0x7f, 0x01, 0x7f],
+			[0x60, 0x01, 0x7f, 0x00],
 		])),
 		section(2, list(functions)),
 		section(3, list([[0x00]])),
@@ -67,6 +69,12 @@ const call = (function_, ...args) => [args.map(i32), 0x10, function_];
 export const floods = () => program(forever(call(0, 1, 0, 1, 8), drop), {
 	imports: [[WASI, 'fd_write']], pages: 2, data: BUFFER,
 });
+
+/** Ends with an exit code. @param {number} code */
+export const exits = (code) => program(call(0, code), { imports: [[WASI, 'proc_exit', ONE]] });
+
+/** Reaches what it says cannot be reached, as an abort does. */
+export const traps = () => program([0x00]);
 
 /** Needs something that no sandbox has. */
 export const calls = (module, function_) => program([], { imports: [[module, function_]] });

@@ -33,11 +33,12 @@ export class Worker {
 	 * @param {object} [options]
 	 * @param {Conduct} [options.conduct]
 	 * @param {number} [options.slots]
+	 * @param {number} [options.memoryMib] what a program may have on it
 	 * @param {(vote: { task: number, range: number }) => unknown} [options.beforeReveal] is awaited
 	 */
 	constructor(api, log, name, options = {}) {
-		const { conduct = 'honest', slots = 1, beforeReveal = () => {} } = options;
-		Object.assign(this, { api, log, name, conduct, slots, beforeReveal });
+		const { conduct = 'honest', slots = 1, memoryMib = 1024, beforeReveal = () => {} } = options;
+		Object.assign(this, { api, log, name, conduct, slots, memoryMib, beforeReveal });
 		this.account = account(name);
 		this.operator = account(`${name}//operator`);
 		/** What it can reveal, by task, range and round. A copycat's are empty. */
@@ -53,7 +54,7 @@ export class Worker {
 	/** The call that registers it. */
 	registration() {
 		const key = digestOf('key', this.name);
-		const capacity = { slots: this.slots, memoryMib: 1024 };
+		const capacity = { slots: this.slots, memoryMib: this.memoryMib };
 		return this.api.tx.workers.register(this.operator.address, key, capacity, COMPUTE);
 	}
 
