@@ -64,7 +64,9 @@ static double uniform(void) {
 
 static vec in_sphere(void) {
 	for (;;) {
-		vec p = v(2 * uniform() - 1, 2 * uniform() - 1, 2 * uniform() - 1);
+		/* One after the other: C leaves it to the compiler in which order arguments are computed. */
+		double x = 2 * uniform() - 1, y = 2 * uniform() - 1, z = 2 * uniform() - 1;
+		vec p = v(x, y, z);
 		double length = dot(p, p);
 		if (length < 1 && length > 1e-6) return p;
 	}
