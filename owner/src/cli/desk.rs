@@ -175,9 +175,9 @@ impl Desk<'_> {
 		self.merge(open, &fetched.folder.join(SOLUTION), out, merging).await
 	}
 
-	/// Says what came of a task that is no merge step, and what to do about what it lacks.
+	/// Says what to do about what the solution of a task that is no merge step lacks, and what came of it: that
+	/// is the last word.
 	fn sum_up(&self, record: &Record, ledger: &Ledger, fetched: &Fetched) -> Exit {
-		let exit = solved(record, ledger, fetched, self.output);
 		if let Some(content) = &record.content {
 			let again = match record.merges() {
 				true => self.output.flags().working(&format!("dgcs task fetch {}", record.label())),
@@ -187,7 +187,7 @@ impl Desk<'_> {
 			let remedies = render::remedies(&fetched.gaps, limits, "", Some(&again));
 			remedies.iter().for_each(|line| self.output.warn(line));
 		}
-		exit
+		solved(record, ledger, fetched, self.output)
 	}
 }
 
