@@ -10,7 +10,7 @@ use dgcs_content::{
 	keys::{open_release, HolderShares, KeyRing},
 	put_blob, Blob, Cut, EncryptionSecret, Error, Input, Manifest, Scope, ScopeKey,
 };
-use dgcs_custody::Refusal;
+use dgcs_custody::{Chain, Refusal};
 use dgcs_primitives::{RangeIndex, TaskId};
 use sp_core::H256;
 
@@ -74,8 +74,14 @@ fn key_share_fails_without_a_lease_in_the_finalised_chain() {
 		world.nodes[0].custody.key_share(task, position, worker, range)
 	};
 	let no_lease = |result| matches!(result, Err(Refusal::NoLease { .. }));
-	assert!(no_lease(ask(task.id, 0, &worker, None)), "drawn, but not final");
+	assert!(no_lease(ask(task.id, 0, &worker, None)), "none is drawn");
+	let before = world.chain.finalised().expect("there is a chain").number;
 	world.lease(task.id, 1, &worker);
+	let best = world.chain.rewind(before);
+	for position in [0, 2] {
+		assert!(no_lease(ask(task.id, position, &worker, None)), "drawn, but not final");
+	}
+	world.chain.catch_up(best);
 	ask(task.id, 2, &worker, None).expect("its range");
 	ask(task.id, 0, &worker, None).expect("its task");
 	ask(task.id, 0, &worker, Some(RangeIndex(1))).expect("and its range named");
