@@ -235,7 +235,7 @@ mod tests {
 			|receipts| receipts[1].dissented = 1,
 			|receipts| receipts[2].worker = AccountId::new([9; 32]),
 			|receipts| receipts.swap(0, 1),
-			|receipts| drop(receipts.pop()),
+			|receipts| receipts.truncate(2),
 			|receipts| receipts.clear(),
 		];
 		for (number, change) in wrong.iter().enumerate() {
