@@ -19,6 +19,9 @@ pub const MAX_BLOCKS_PER_CALL: u32 = 256;
 pub const MAX_TASKS_PER_CALL: u32 = 1024;
 /// Most ranges that one call looks at.
 pub const MAX_RANGES_PER_CALL: u32 = 256;
+/// Leases that each slot of a worker may have: that on the range which it computes, and those on the next
+/// ones. With a range that takes as little as two blocks it need not wait for work.
+pub const LEASES_PER_SLOT: u16 = 4;
 
 /// Where a live task stands.
 #[derive(
@@ -230,7 +233,7 @@ pub struct WorkerView<AccountId, Balance> {
 	pub capacity: Capacity,
 	/// The kinds that it serves.
 	pub kinds: Kinds,
-	/// Slots that are taken.
+	/// Leases without a commitment. Beside the range that a slot computes, it may have the next one.
 	pub busy: u16,
 	/// Its standing.
 	pub standing: Standing,

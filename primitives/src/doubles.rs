@@ -145,9 +145,8 @@ pub struct TestWorkers;
 
 impl TestWorkers {
 	/// A worker in good standing that serves every kind, run by `operator`.
-	pub fn add(worker: Account, operator: Account, free_slots: u16) {
-		let offer =
-			Offer { operator, kinds: Kinds(7), memory_mib: 4096, free_slots, proven: false };
+	pub fn add(worker: Account, operator: Account, room: u16) {
+		let offer = Offer { operator, kinds: Kinds(7), memory_mib: 4096, room, proven: false };
 		Self::set(worker, Ok(offer));
 	}
 
@@ -173,8 +172,8 @@ impl Workers<Account> for TestWorkers {
 
 	fn occupy(worker: &Account) -> Result<(), Refusal> {
 		with(&WORKERS, |all| match all.get_mut(worker) {
-			Some(Ok(offer)) if offer.free_slots > 0 => {
-				offer.free_slots -= 1;
+			Some(Ok(offer)) if offer.room > 0 => {
+				offer.room -= 1;
 				Ok(())
 			},
 			Some(Ok(_)) => Err(Refusal::NoFreeSlot),
@@ -186,7 +185,7 @@ impl Workers<Account> for TestWorkers {
 	fn vacate(worker: &Account) {
 		with(&WORKERS, |all| {
 			if let Some(Ok(offer)) = all.get_mut(worker) {
-				offer.free_slots += 1;
+				offer.room += 1;
 			}
 		});
 	}

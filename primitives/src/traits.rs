@@ -86,8 +86,8 @@ pub struct Offer<AccountId> {
 	pub kinds: Kinds,
 	/// Memory for each slot, in MiB.
 	pub memory_mib: u32,
-	/// Free slots: ranges that it can compute at the same time.
-	pub free_slots: u16,
+	/// Leases that it has room for: some to compute at once, others to go on with.
+	pub room: u16,
 	/// Whether its run of good results is long enough for [`Selection::Proven`].
 	pub proven: bool,
 }
@@ -95,7 +95,7 @@ pub struct Offer<AccountId> {
 impl<AccountId> Offer<AccountId> {
 	/// Whether the worker may be drawn for a task with these requirements, or why not.
 	pub fn check(&self, required: &Requirements) -> Result<(), Refusal> {
-		if self.free_slots == 0 {
+		if self.room == 0 {
 			Err(Refusal::NoFreeSlot)
 		} else if !self.kinds.contains(required.kind) {
 			Err(Refusal::KindNotOffered)

@@ -247,7 +247,12 @@ impl Worker {
 		self.note(&Note::Started { task: task.0, range: range.0, round: round.0, subtasks });
 		let (edges, events) = (self.edges.clone(), self.events.0.clone());
 		let (notes, handle) = (self.edges.notes.clone(), Handle::current());
-		let work = move |abandon: &Abandon| execute(&edges, &assignment, abandon, &handle);
+		let progress = self.events.0.clone();
+		let work = move |abandon: &Abandon| {
+			execute(&edges, &assignment, abandon, &handle, &|| {
+				tell(&progress, Event::Progress { run });
+			})
+		};
 		self.edges.slots.start(run, work, move |result| {
 			let event = match result {
 				Some(Ok(digests)) => Event::Computed { run, digests },
@@ -355,12 +360,13 @@ impl Worker {
 	}
 }
 
-/// Computes a range on the thread of its slot.
+/// Computes a range on the thread of its slot. `progress` is called after each subtask.
 fn execute(
 	edges: &Edges,
 	assignment: &Assignment,
 	abandon: &Abandon,
 	handle: &Handle,
+	progress: &(dyn Fn() + Sync),
 ) -> Result<dgcs_primitives::Digests, ExecuteError> {
 	let Assignment { place, round, open, .. } = *assignment;
 	let spec = handle.block_on(edges.chain.task(place.task));
@@ -373,6 +379,7 @@ fn execute(
 		.map_err(|error| ExecuteError::Machine(error.to_string()))?;
 	let work = Work { place, round, open, spec: &spec };
 	edges.executor.run(&work, &blocks, abandon, &|done: &Done| {
+		progress();
 		(edges.notes)(&Note::Computed {
 			task: place.task.0,
 			subtask: done.subtask,

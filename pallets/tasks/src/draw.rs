@@ -59,8 +59,8 @@ impl<T: Config> Pallet<T> {
 		let mut line = Line::<T>::get();
 		ensure!(line.len() < u64::from(T::MaxAsks::get()), Error::<T>::LineFull);
 		let offer = T::Workers::offer(&worker).map_err(Error::<T>::from)?;
-		ensure!(offer.free_slots > 0, Error::<T>::NoFreeSlot);
-		ensure!(slots <= offer.free_slots, Error::<T>::TooManySlots);
+		ensure!(offer.room > 0, Error::<T>::NoFreeSlot);
+		ensure!(slots <= offer.room, Error::<T>::TooManySlots);
 
 		let ask = Ask {
 			worker: worker.clone(),
@@ -167,14 +167,14 @@ impl<T: Config> Pallet<T> {
 			},
 		};
 		while ask.got < ask.slots {
-			if offer.free_slots == 0 {
+			if offer.room == 0 {
 				ask.reason = ask.reason.max(Refusal::NoFreeSlot);
 				return Fate::Done;
 			}
 			match Self::draw_slot(ask, &offer, seed, meter) {
 				Walk::Leased => {
 					ask.got = ask.got.saturating_add(1);
-					offer.free_slots = offer.free_slots.saturating_sub(1);
+					offer.room = offer.room.saturating_sub(1);
 				},
 				Walk::End => return Fate::Done,
 				Walk::Tired => return Fate::Back,

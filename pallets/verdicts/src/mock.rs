@@ -216,8 +216,8 @@ pub fn idle() -> Weight {
 	Verdicts::on_idle(System::block_number(), Weight::MAX)
 }
 
-pub fn free_slots(worker: u64) -> u16 {
-	TestWorkers::offer(&worker).unwrap().free_slots
+pub fn room(worker: u64) -> u16 {
+	TestWorkers::offer(&worker).unwrap().room
 }
 
 pub fn events() -> Vec<crate::Event<Test>> {

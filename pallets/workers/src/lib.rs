@@ -74,6 +74,11 @@ pub mod pallet {
 		#[pallet::constant]
 		type MaxSlots: Get<u16>;
 
+		/// Leases that each slot may have: that on the range which it computes, and those on the
+		/// next ones, so that it need not stand still until one is drawn, final, and has its keys.
+		#[pallet::constant]
+		type LeasesPerSlot: Get<u16>;
+
 		/// How many blocks a bond still answers for work that is done. Longer than a vote may
 		/// take from a worker's commitment on, all its rounds included.
 		#[pallet::constant]
@@ -239,7 +244,7 @@ pub mod pallet {
 		InvalidMemory,
 		/// The kinds are none, or hold bits that name no kind.
 		InvalidKinds,
-		/// Slots are taken: wait until their leases are over.
+		/// The worker has more leases than so many slots may have: wait until they are over.
 		Busy,
 		/// The worker is leaving: resume first, or wait and withdraw.
 		Leaving,
@@ -262,6 +267,11 @@ pub mod pallet {
 		fn integrity_test() {
 			assert!(!T::Bond::get().is_zero(), "workers without a bond have nothing to lose");
 			assert!(T::MaxSlots::get() > 0, "no worker could register");
+			assert!(T::LeasesPerSlot::get() > 0, "no worker could work");
+			assert!(
+				T::MaxSlots::get().checked_mul(T::LeasesPerSlot::get()).is_some(),
+				"leases of the largest worker could not be counted"
+			);
 			assert!(T::ProvenRun::get() > 0, "every newcomer would be proven");
 			assert!(
 				T::UnbondingPeriod::get() >= T::SuspensionPeriod::get(),

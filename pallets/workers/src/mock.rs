@@ -71,6 +71,7 @@ impl OnUnbalanced<CreditOf<Test>> for BurnSlashed {
 
 pub const BOND: Balance = 1_000;
 pub const MAX_SLOTS: u16 = 8;
+pub const LEASES_PER_SLOT: u16 = 2;
 pub const UNBONDING: u32 = 100;
 pub const SUSPENSION: u32 = 50;
 pub const PROVEN: u32 = 10;
@@ -85,6 +86,7 @@ impl pallet_workers::Config for Test {
 	type Slashed = BurnSlashed;
 	type Bond = ConstU128<BOND>;
 	type MaxSlots = ConstU16<MAX_SLOTS>;
+	type LeasesPerSlot = ConstU16<LEASES_PER_SLOT>;
 	type UnbondingPeriod = ConstU32<UNBONDING>;
 	type SuspensionPeriod = ConstU32<SUSPENSION>;
 	type WrongSlash = WrongSlash;

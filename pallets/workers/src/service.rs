@@ -13,7 +13,7 @@ impl<T: Config> dgcs_primitives::Workers<T::AccountId> for Pallet<T> {
 		Ok(Offer {
 			kinds: record.kinds,
 			memory_mib: record.capacity.memory_mib,
-			free_slots: record.free_slots(),
+			room: record.room(T::LeasesPerSlot::get()),
 			proven: record.good_run >= T::ProvenRun::get(),
 			operator: record.operator,
 		})
@@ -26,7 +26,7 @@ impl<T: Config> dgcs_primitives::Workers<T::AccountId> for Pallet<T> {
 	fn occupy(worker: &T::AccountId) -> Result<(), Refusal> {
 		let mut record = Self::recorded(worker)?;
 		record.admitted()?;
-		if record.free_slots() == 0 {
+		if record.room(T::LeasesPerSlot::get()) == 0 {
 			return Err(Refusal::NoFreeSlot);
 		}
 		record.busy = record.busy.saturating_add(1);
@@ -84,7 +84,7 @@ impl<T: Config> Pallet<T> {
 	pub(crate) fn ability(account: &T::AccountId) -> Result<(), Refusal> {
 		let record = Self::recorded(account)?;
 		record.admitted()?;
-		if record.free_slots() == 0 {
+		if record.room(T::LeasesPerSlot::get()) == 0 {
 			return Err(Refusal::NoFreeSlot);
 		}
 		Ok(())

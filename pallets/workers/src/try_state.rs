@@ -1,7 +1,7 @@
 //! What must hold after every block.
 
 use dgcs_primitives::api::Standing;
-use frame_support::ensure;
+use frame_support::{ensure, traits::Get};
 use sp_runtime::{
 	traits::{One, Saturating},
 	FixedU64, TryRuntimeError,
@@ -16,7 +16,7 @@ impl<T: Config> Pallet<T> {
 	/// Checks, for every worker:
 	///
 	/// - its bond is what is on hold,
-	/// - it has slots, and no more of them are taken than it has,
+	/// - it has slots, and no more leases than those may have,
 	/// - a former capacity is larger than the present one,
 	/// - it is blacklisted exactly if its account is on the blacklist,
 	/// - its scores are shares, and no track weighs more than it can remember.
@@ -24,7 +24,8 @@ impl<T: Config> Pallet<T> {
 		for (who, worker) in Workers::<T>::iter() {
 			ensure!(worker.bond == Self::held(&who), "a bond is not what is on hold");
 			ensure!(worker.capacity.slots > 0, "a worker has no slots");
-			ensure!(worker.busy <= worker.capacity.slots, "more slots are taken than there are");
+			let most = worker.capacity.slots.saturating_mul(T::LeasesPerSlot::get());
+			ensure!(worker.busy <= most, "more leases than the slots may have");
 			ensure!(
 				worker.former.is_none_or(|former| former.slots > worker.capacity.slots),
 				"a former capacity is no larger than the present one"

@@ -25,7 +25,7 @@ pub struct Worker<AccountId, Balance> {
 	pub former: Option<Former>,
 	/// The kinds that it serves.
 	pub kinds: Kinds,
-	/// Slots that are taken.
+	/// Its leases that it has not committed to anything for.
 	pub busy: u16,
 	/// Its standing.
 	pub standing: Standing,
@@ -67,9 +67,9 @@ impl<AccountId, Balance> Worker<AccountId, Balance> {
 		self.former.map_or(0, |former| former.slots).max(self.capacity.slots)
 	}
 
-	/// Slots that are neither taken nor withdrawn.
-	pub fn free_slots(&self) -> u16 {
-		self.capacity.slots.saturating_sub(self.busy)
+	/// Leases that it may still be given, with so many for each slot that it has not given up.
+	pub fn room(&self, per_slot: u16) -> u16 {
+		self.capacity.slots.saturating_mul(per_slot).saturating_sub(self.busy)
 	}
 
 	/// Whether it may get work, as far as its standing goes.

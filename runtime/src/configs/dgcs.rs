@@ -1,9 +1,9 @@
 //! The pallets of DGCS itself, with the constants that make its economy.
 
-use dgcs_primitives::TaskKind;
+use dgcs_primitives::{api::LEASES_PER_SLOT, TaskKind};
 use frame_support::{
 	parameter_types,
-	traits::{ConstU32, Contains, Randomness},
+	traits::{ConstU16, ConstU32, Contains, Randomness},
 	PalletId,
 };
 use frame_system::EnsureRoot;
@@ -64,7 +64,8 @@ impl pallet_workers::Config for Runtime {
 	type RuntimeHoldReason = RuntimeHoldReason;
 	type Slashed = Masternodes;
 	type Bond = WorkerBond;
-	type MaxSlots = frame_support::traits::ConstU16<256>;
+	type MaxSlots = ConstU16<256>;
+	type LeasesPerSlot = ConstU16<LEASES_PER_SLOT>;
 	type UnbondingPeriod = WorkerUnbonding;
 	type SuspensionPeriod = SuspensionPeriod;
 	type WrongSlash = WrongSlash;

@@ -1,8 +1,8 @@
 //! Submitting, funding, cancelling, taking and settling, wrongly.
 
 use dgcs_primitives::{
-	Conduct, Payout, TaskId, TaskKind, TaskSpec, Visibility, Workers as _, MAX_RANGE_SIZE,
-	MAX_REPLICAS, MAX_SUBTASKS,
+	api::LEASES_PER_SLOT, Conduct, Payout, TaskId, TaskKind, TaskSpec, Visibility, Workers as _,
+	MAX_RANGE_SIZE, MAX_REPLICAS, MAX_SUBTASKS,
 };
 use dgcs_runtime::{
 	constants::{DAYS, DGC, MICRO, MILLI},
@@ -205,7 +205,7 @@ pub fn take() {
 		for slots in [0, 65, u16::MAX] {
 			refused(&worker, take(slots), SlotsOutOfRange::<Runtime>);
 		}
-		for slots in [SLOTS + 1, 64] {
+		for slots in [LEASES_PER_SLOT * SLOTS + 1, 64] {
 			refused(&worker, take(slots), TooManySlots::<Runtime>);
 		}
 		refused(&stranger(), take(1), NotRegistered::<Runtime>);
@@ -237,7 +237,7 @@ fn taking_while_not_admitted() {
 		refused(&liar, take.clone(), Blacklisted::<Runtime>);
 
 		let busy = worker(3);
-		for _ in 0..SLOTS {
+		for _ in 0..LEASES_PER_SLOT * SLOTS {
 			Workers::occupy(&id(&busy)).unwrap();
 		}
 		refused(&busy, take, NoFreeSlot::<Runtime>);

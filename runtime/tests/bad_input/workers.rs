@@ -1,6 +1,9 @@
 //! Workers that are none, have nothing at stake, or want what they may not.
 
-use dgcs_primitives::{api::Capacity, Conduct, EncryptionKey, Kinds, TaskKind, Workers as _};
+use dgcs_primitives::{
+	api::{Capacity, LEASES_PER_SLOT},
+	Conduct, EncryptionKey, Kinds, TaskKind, Workers as _,
+};
 use dgcs_runtime::{
 	constants::{DGC, MILLI},
 	AccountId, Runtime, RuntimeCall, Workers,
@@ -90,7 +93,7 @@ pub fn update() {
 		let more = updating(offer(&known, 256));
 		refused(&known, more, TokenError::FundsUnavailable);
 
-		(0..2).for_each(|_| Workers::occupy(&id(&known)).unwrap());
+		(0..=LEASES_PER_SLOT).for_each(|_| Workers::occupy(&id(&known)).unwrap());
 		refused(&known, right.clone(), Error::<Runtime>::Busy);
 		accepted(&known, Call::leave {});
 		refused(&known, right, Error::<Runtime>::Leaving);

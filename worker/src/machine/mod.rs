@@ -22,6 +22,7 @@
 //! - a slot is taken by a run that was started and has not ended, and by nothing else;
 //! - a machine that begins anew with the votes on disk comes to the same.
 
+mod pace;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -29,12 +30,15 @@ mod vote;
 
 use std::collections::BTreeMap;
 
-use dgcs_primitives::{Ballot, Commitment, Digests, Refusal, Round};
+use dgcs_primitives::{
+	api::LEASES_PER_SLOT, Ballot, Commitment, Digests, RangeIndex, Refusal, Round, TaskId,
+};
 use sp_core::H256;
 
 pub use status::{Idle, Status};
 pub use vote::{SaltKey, Vote};
 
+use self::pace::Pace;
 use crate::chain::{Phase, Place, Queue, Record, Seat, SeatState, View};
 
 /// Most ranges that a worker has to do with at a time: those that wait for others' votes included, and
@@ -50,6 +54,9 @@ pub const LINGER: u32 = 10;
 const YIELD: usize = 64;
 /// Most slots that one ask may be for: the chain's own bound.
 const MAX_SLOTS_PER_ASK: u16 = 64;
+/// Blocks from asking for a range to computing it: until the ask is in a block, the range is drawn, that is
+/// final, and its keys and its input are here.
+const LEAD: u32 = 6;
 /// Blocks after which a call that has not shown in the chain is sent again.
 const RESEND: u32 = 8;
 /// Most blocks between two tries at what failed.
@@ -92,6 +99,11 @@ pub enum Event {
 	Block(View),
 	/// So many runs may go on from now on, or why none may.
 	Slots(u16),
+	/// A run has computed one more subtask.
+	Progress {
+		/// Which run.
+		run: u64,
+	},
 	/// A run ended well: the results of all its subtasks are kept aside.
 	Computed {
 		/// Which run.
@@ -218,6 +230,19 @@ enum Publication {
 struct Run {
 	place: Place,
 	abandoned: bool,
+	/// The block in which it was started.
+	begun: u32,
+	/// Subtasks that it is to compute.
+	subtasks: u32,
+	/// Those that it has computed.
+	done: u32,
+}
+
+impl Run {
+	/// How fast it is, as of block `block`. That in which it was started counts as a whole one.
+	fn pace(&self, block: u32) -> Option<Pace> {
+		Pace::new(self.done, block.saturating_sub(self.begun).saturating_add(1))
+	}
 }
 
 /// The state machine.
@@ -240,6 +265,8 @@ pub struct Machine {
 	stray: BTreeMap<(Place, Round), Option<u32>>,
 	runs: BTreeMap<u64, Run>,
 	next_run: u64,
+	/// How fast each task is computed here, by what was computed last.
+	paces: BTreeMap<TaskId, Pace>,
 	ask: Ask,
 	/// Since when the chain counts more leases than are known here.
 	unknown_leases: Option<u32>,
@@ -297,6 +324,7 @@ impl Machine {
 			stray,
 			runs: BTreeMap::new(),
 			next_run: 0,
+			paces: BTreeMap::new(),
 			ask: Ask::default(),
 			unknown_leases: None,
 		}
@@ -319,6 +347,7 @@ impl Machine {
 		match event {
 			Event::Block(view) => self.on_view(view, &mut commands),
 			Event::Slots(slots) => self.slots = slots,
+			Event::Progress { run } => self.on_progress(run),
 			Event::Computed { run, digests } => self.on_computed(run, digests),
 			Event::Failed { run, failure } => self.on_failed(run, failure),
 			Event::Saved(place, round) => self.on_saved(place, round),
@@ -425,6 +454,12 @@ impl Machine {
 			track.open = seat.open;
 		}
 		track.seat = Some(seat);
+	}
+
+	fn on_progress(&mut self, run: u64) {
+		let Some(run) = self.runs.get_mut(&run) else { return };
+		run.done = run.done.saturating_add(1).min(run.subtasks);
+		self.paces.extend(run.pace(self.block).map(|pace| (run.place.task, pace)));
 	}
 
 	fn on_computed(&mut self, run: u64, digests: Digests) {
@@ -558,6 +593,11 @@ impl Machine {
 			false
 		});
 		self.give_way(self.tracks.len().saturating_sub(MAX_TRACKS), commands);
+		let tracks = &self.tracks;
+		self.paces.retain(|task, _| {
+			let first = Place { task: *task, range: RangeIndex(0) };
+			tracks.range(first..).next().is_some_and(|(place, _)| place.task == *task)
+		});
 	}
 
 	/// Lets go of results that are kept as a courtesy alone, of `most` votes: the oldest first.
@@ -635,9 +675,10 @@ impl Machine {
 			let Stage::Open { failures, .. } = track.stage else { continue };
 			let run = self.next_run;
 			self.next_run += 1;
-			self.runs.insert(run, Run { place, abandoned: false });
-			track.stage = Stage::Computing { run, failures };
 			let (round, open) = (track.round, track.open);
+			let subtasks = open.count_ones();
+			self.runs.insert(run, Run { place, abandoned: false, begun: block, subtasks, done: 0 });
+			track.stage = Stage::Computing { run, failures };
 			commands.push(Command::Compute(Assignment { run, place, round, open }));
 		}
 	}
@@ -707,7 +748,8 @@ impl Machine {
 	/// For how many more ranges there is room, here and by the chain's count.
 	fn room(&self) -> u16 {
 		let kept = MAX_TRACKS.saturating_sub(self.open_votes());
-		let free = self.worker.map_or(0, |w| w.capacity.slots.saturating_sub(w.busy));
+		let most = |worker: Record| worker.capacity.slots.saturating_mul(LEASES_PER_SLOT);
+		let free = self.worker.map_or(0, |worker| most(worker).saturating_sub(worker.busy));
 		let room = self.free_here().min(kept).min(free.into()).min(MAX_SLOTS_PER_ASK.into());
 		room as u16 // At most 64.
 	}
@@ -717,14 +759,41 @@ impl Machine {
 		self.tracks.values().filter(|track| !self.is_spare(track)).count()
 	}
 
-	/// How many of this machine's slots have nothing to do, now or soon.
+	/// How many ranges more it takes for this machine's slots to have something to do until a range could be
+	/// computed that is asked for then. More than that is for others, who may be free sooner.
 	fn free_here(&self) -> usize {
-		let pending = self.tracks.values().filter(|track| track.is_pending()).count();
-		// What was leased and is not known of here yet will need a slot as well.
+		let registered = self.worker.map_or(0, |worker| worker.capacity.slots);
+		let wanted = u32::from(self.slots.min(registered)) * LEAD;
+		let pending = || self.tracks.iter().filter(|(_, track)| track.is_pending());
+		// What was leased and is not known of here yet will need a slot as well, and so does a run until it
+		// has ended.
 		let known = self.tracks.values().filter(|track| track.is_leased()).count();
 		let unknown = self.worker.map_or(0, |w| usize::from(w.busy)).saturating_sub(known);
-		let taken = (pending + unknown).max(self.runs.len());
-		usize::from(self.slots).saturating_sub(taken)
+		let abandoned = self.runs.values().filter(|run| run.abandoned).count();
+		let others = u32::try_from(unknown + abandoned).unwrap_or(u32::MAX).saturating_mul(LEAD);
+		let rest = |(place, track): (&Place, &Track)| self.work(*place, track).0;
+		let there: u32 = pending().map(rest).fold(others, u32::saturating_add);
+		let whole = |(place, track): (&Place, &Track)| self.work(*place, track).1;
+		let longest = pending().map(whole).max().unwrap_or(LEAD).max(1);
+		wanted.saturating_sub(there).div_ceil(longest) as usize
+	}
+
+	/// For how many blocks a range keeps a slot busy from now on, and did or will do in all; not more than
+	/// [`LEAD`], and so many where nothing is known.
+	fn work(&self, place: Place, track: &Track) -> (u32, u32) {
+		let subtasks = track.open.count_ones();
+		let run = match track.stage {
+			Stage::Computing { run, .. } => self.runs.get(&run),
+			Stage::Open { .. } => None,
+			_ => return (LEAD, LEAD),
+		};
+		let done = run.map_or(0, |run| run.done);
+		let pace = run.and_then(|run| run.pace(self.block));
+		let blocks = |subtasks| match pace.or_else(|| self.paces.get(&place.task).copied()) {
+			Some(pace) => pace.blocks(subtasks).min(LEAD),
+			None => LEAD,
+		};
+		(blocks(subtasks.saturating_sub(done)), blocks(subtasks))
 	}
 
 	fn rescan(&mut self, commands: &mut Vec<Command>) {
@@ -771,11 +840,12 @@ impl Track {
 			})
 	}
 
-	/// Whether it takes, or will take, one of this machine's slots.
+	/// Whether it takes, or will take, one of this machine's slots; or keeps one from getting other work,
+	/// as a lease does for which there will be no results: to lose more of them would cost more.
 	fn is_pending(&self) -> bool {
 		self.gone.is_none()
 			&& match self.stage {
-				Stage::Open { .. } => self.is_leased(),
+				Stage::Open { .. } | Stage::Hopeless => self.is_leased(),
 				Stage::Computing { .. } => true,
 				_ => false,
 			}

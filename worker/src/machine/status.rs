@@ -138,7 +138,7 @@ impl Machine {
 		} else if self.open_votes() >= MAX_TRACKS {
 			Some(Idle::TooManyVotes)
 		} else if self.room() == 0 {
-			Some(match self.first_lapse().filter(|_| self.free_here() > 0) {
+			Some(match self.first_lapse().filter(|_| self.runs.len() < self.slots.into()) {
 				Some(until) => Idle::Hopeless { until },
 				None => Idle::AllBusy,
 			})

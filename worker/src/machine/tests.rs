@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dgcs_primitives::{
 	api::{Capacity, Standing},
-	EncryptionKey, Kinds, RangeIndex, ResultDigest, TaskId,
+	EncryptionKey, Kinds, ResultDigest,
 };
 use proptest::prelude::*;
 
@@ -482,7 +482,7 @@ fn a_full_store_lets_go_of_what_it_keeps_and_shows_the_rest() {
 	// There is room again.
 	m.handle(at(m.block + 1, &seats));
 	let commands = m.handle(Event::Published(shown.place(), Round(0)));
-	let expected = [commit(&other), reveal(&shown), Command::Take(3)];
+	let expected = [commit(&other), reveal(&shown), Command::Take(4)];
 	assert_eq!(commands.len(), expected.len(), "{commands:?}");
 	assert!(expected.iter().all(|command| commands.contains(command)), "{commands:?}");
 }
@@ -546,6 +546,76 @@ fn says_why_it_does_not_ask() {
 	for (worker, queue, slots, expected) in cases {
 		assert_eq!(state(worker, queue, slots), expected);
 	}
+}
+
+/// Subtask by subtask, in a slot that has nothing to do for some blocks after each range unless the next
+/// one is asked for in time.
+#[test]
+fn asks_for_the_next_range_before_a_slot_is_free() {
+	let computing = |until| Seat { open: 0xff, ..leased(4, until) };
+	let at = |block, seats: &[_]| Event::Block(View { queue: OPEN, ..view(block, seats) });
+	let step = |m: &mut Machine| m.handle(Event::Progress { run: 0 });
+	let asked = |m: &mut Machine, event| m.handle(event) == [Command::Take(1)];
+	let first = [(0, Some(computing(90)))];
+	let mut m = machine(1);
+	assert_eq!(m.handle(at(5, &first)).len(), 1, "it is computed");
+	assert!(!asked(&mut m, at(6, &first)), "nothing is known yet");
+	assert_eq!(m.idle(), Some(Idle::AllBusy));
+	// Two blocks for each of eight: eight for the last four, six for the last three.
+	for block in [6, 8, 10, 12, 14] {
+		assert_eq!(m.handle(at(block, &first)), []);
+		assert_eq!(step(&mut m), [], "{block}");
+	}
+	assert_eq!(m.handle(at(16, &first)), []);
+	assert_eq!(step(&mut m), [Command::Take(1)], "four for the last two");
+	// What waits is enough, however soon the slot is free.
+	let both = [first[0], (1, Some(computing(99)))];
+	assert_eq!(step(&mut m), []);
+	assert_eq!(m.handle(at(18, &both)), []);
+	assert_eq!((m.idle(), m.status().waiting), (Some(Idle::AllBusy), 1));
+	// It goes on with it at once.
+	let digests = vec![ResultDigest(H256::zero()); 8].try_into().expect("few");
+	let next = m.handle(Event::Computed { run: 0, digests });
+	assert!(matches!(next[..], [Command::Compute(_), Command::Save(_)]), "{next:?}");
+}
+
+/// As many as it takes to have something to do until more could be had.
+#[test]
+fn asks_for_several_short_ranges() {
+	// One slot on the chain as well, so four leases.
+	let capacity = Capacity { slots: 1, memory_mib: 1024 };
+	let at = |block, seats: &[_]| {
+		let view = View { queue: OPEN, ..view(block, seats) };
+		let worker = view.worker.map(|worker| Record { capacity, ..worker });
+		View { worker, ..view }
+	};
+	let seats = [0, 1, 2].map(|range| (range, Some(leased(4, 90))));
+	let mut m = machine(1);
+	assert_eq!(m.handle(Event::Block(at(5, &seats[..1]))), [compute(0, 0)]);
+	// One of two within a block, so that two blocks are enough for a range, and six are to be filled.
+	assert_eq!(m.handle(Event::Progress { run: 0 }), [Command::Take(3)]);
+	assert_eq!(m.handle(Event::Progress { run: 0 }), []);
+	assert_eq!(m.idle(), Some(Idle::InLine));
+	// It got two, and may have one more.
+	assert_eq!(m.handle(Event::Block(at(6, &seats))), [Command::Take(1)]);
+	let mut other = at(7, &[seats[0], (1, None), (2, None)]);
+	// A range of another task may be of any length.
+	let elsewhere = Place { task: TaskId(2), range: RangeIndex(0) };
+	other.seats.insert(elsewhere, Some(leased(7, 90)));
+	other.worker = other.worker.map(|worker| Record { busy: 2, ..worker });
+	let commands = m.handle(Event::Block(other));
+	assert!(commands.iter().all(|command| matches!(command, Command::Forget(..))), "{commands:?}");
+	assert_eq!(m.idle(), Some(Idle::AllBusy));
+}
+
+/// More of them would only lapse.
+#[test]
+fn asks_for_nothing_beside_a_lease_that_can_not_be_computed() {
+	let mut m = machine(1);
+	let at = |block| Event::Block(View { queue: OPEN, ..view(block, &[(0, Some(leased(4, 90)))]) });
+	m.handle(at(5));
+	assert_eq!(m.handle(Event::Failed { run: 0, failure: Failure::Unfit }), []);
+	(6..80).for_each(|block| assert_eq!(m.handle(at(block)), []));
 }
 
 /// With one slot on the chain, and more here.
@@ -699,6 +769,8 @@ enum Step {
 	Block { lose_calls: bool, lease: Option<u32>, others: u8, final_lag: u8 },
 	/// The best blocks are replaced by others.
 	Fork(u8),
+	/// A run has computed a subtask.
+	Progress(u8),
 	/// A run ends.
 	Run { which: u8, how: u8 },
 	/// Something that was to be saved or published is, or is not, for want of room or else.
@@ -719,6 +791,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 			},
 		),
 		1 => (1u8..4).prop_map(Step::Fork),
+		3 => any::<u8>().prop_map(Step::Progress),
 		5 => (any::<u8>(), 0u8..8).prop_map(|(which, how)| Step::Run { which, how }),
 		6 => (prop::bool::weighted(0.8), any::<bool>())
 			.prop_map(|(works, full)| Step::Disk { works, full }),
@@ -806,6 +879,11 @@ impl World {
 					},
 					_ => panic!("nothing is owed: {seat:?}"),
 				}
+			},
+			Command::Take(asked) => {
+				let leases = self.best().seats.values().filter(|seat| is_leased(seat)).count();
+				let most = LEASES_PER_SLOT * record(0).capacity.slots;
+				assert!(leases + usize::from(*asked) <= most.into(), "{asked} beside {leases}");
 			},
 			Command::Commit(place, round, commitment) => {
 				let vote = &self.disk[&(*place, *round)];
@@ -932,6 +1010,12 @@ impl World {
 				}
 				let view = self.view();
 				self.tell(Event::Block(view));
+			},
+			Step::Progress(which) => {
+				let run = self.runs.keys().nth(usize::from(which) % self.runs.len().max(1));
+				if let Some(run) = run.copied() {
+					self.tell(Event::Progress { run });
+				}
 			},
 			Step::Run { which, how } => {
 				let Some(run) = self.runs.keys().nth(usize::from(which) % self.runs.len().max(1))

@@ -13,7 +13,7 @@ type Spec = TaskSpec<Balance>;
 
 fn offer(operator: Account) -> Offer<Account> {
 	let kinds = Kinds(7);
-	Offer { operator, kinds, memory_mib: 4096, free_slots: 8, proven: false }
+	Offer { operator, kinds, memory_mib: 4096, room: 8, proven: false }
 }
 
 /// Who sits where, as `(range, worker)`.
@@ -56,7 +56,7 @@ fn take_works() {
 		);
 		let task = Tasks::task(id).unwrap();
 		assert_eq!((task.state, task.due, task.begun), (TaskState::Running, 203, 2));
-		assert_eq!(TestWorkers::offer(&101).unwrap().free_slots, 2);
+		assert_eq!(TestWorkers::offer(&101).unwrap().room, 2);
 		assert!(!Tasks::is_asking(101));
 		for open in Windows::<Test>::get(id) {
 			let taken = seats.iter().any(|seat| seat.0 == open.range);
@@ -162,7 +162,7 @@ fn nothing_found_says_the_most_telling_reason() {
 	assert_eq!(reason(Ok(small), vec![large, proven.clone()]), Some(Refusal::NotProven));
 	let store = Offer { kinds: Kinds(2), ..offer(101) };
 	assert_eq!(reason(Ok(store), vec![spec()]), Some(Refusal::KindNotOffered));
-	let busy = Offer { free_slots: 0, ..offer(101) };
+	let busy = Offer { room: 0, ..offer(101) };
 	assert_eq!(reason(Ok(busy), vec![spec()]), Some(Refusal::NoFreeSlot));
 	for refusal in [Refusal::Suspended, Refusal::Blacklisted, Refusal::Leaving] {
 		assert_eq!(reason(Err(refusal), vec![spec()]), Some(refusal));
@@ -337,7 +337,7 @@ fn tasks_that_nobody_can_serve_hold_up_nobody() {
 			submit(1, unservable[n % unservable.len()].clone());
 		});
 		let id = submit(1, Spec { subtasks: 128, ..spec() });
-		let small = Offer { memory_mib: 1024, free_slots: 64, ..offer(101) };
+		let small = Offer { memory_mib: 1024, room: 64, ..offer(101) };
 		TestWorkers::set(101, Ok(small));
 		// Every slot is drawn in one block, the rotated draws too.
 		take(101, 24);
@@ -490,7 +490,7 @@ fn prospects_are_those_of_an_ask() {
 		assert_eq!(prospects(), Ok(()));
 		TestWorkers::set(101, Ok(Offer { memory_mib: 128, ..small.clone() }));
 		assert_eq!(prospects(), Ok(()));
-		TestWorkers::set(101, Ok(Offer { free_slots: 0, proven: true, ..small }));
+		TestWorkers::set(101, Ok(Offer { room: 0, proven: true, ..small }));
 		assert_eq!(prospects(), Err(Refusal::NoFreeSlot));
 	});
 }

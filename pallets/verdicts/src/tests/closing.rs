@@ -54,7 +54,7 @@ fn those_who_compute_have_their_slots_back() {
 		assert_ok!(commit(1, FOUND));
 		Verdicts::close(TASK).unwrap();
 		idle();
-		assert_eq!([1, 2, 3].map(free_slots), [SLOTS; 3]);
+		assert_eq!([1, 2, 3].map(room), [SLOTS; 3]);
 		assert!(TestWorkers::ratings().is_empty());
 		assert_eq!(Ranges::<Test>::iter().count() + Agenda::<Test>::iter().count(), 0);
 		assert_eq!(Closing::<Test>::iter().count(), 0);

@@ -24,7 +24,7 @@ fn a_lapsed_lease_is_given_to_somebody_else() {
 		run_to(13);
 		assert_eq!(TestWorkers::ratings(), [(3, Conduct::Lapsed { since: 1 })]);
 		assert_eq!(TestBook::book().reopened, [(TASK, RANGE)]);
-		assert_eq!(free_slots(3), SLOTS);
+		assert_eq!(room(3), SLOTS);
 		assert_eq!(
 			events().last(),
 			Some(&Event::Lapsed { task: TASK, range: RANGE, round: Round(0), worker: 3 })
@@ -66,7 +66,7 @@ fn nobody_is_rated_for_what_nobody_could_compute() {
 		run_to(13);
 		assert_eq!(range(), None);
 		assert_eq!(TestBook::book().reopened.len(), 3);
-		assert_eq!((1..=3).map(free_slots).collect::<Vec<_>>(), [SLOTS; 3]);
+		assert_eq!((1..=3).map(room).collect::<Vec<_>>(), [SLOTS; 3]);
 		assert!(TestWorkers::ratings().is_empty());
 
 		// Once somebody can, whoever else lets its lease lapse has no excuse.

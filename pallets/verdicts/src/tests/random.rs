@@ -117,7 +117,7 @@ impl World {
 				let left = self.to_give.entry(range).or_default();
 				let terms = RangeTerms { len: LEN, replicas: 3, max_replicas: 5 };
 				if *left > 0
-					&& free_slots(worker) > 0
+					&& room(worker) > 0
 					&& seat_with(terms, RangeIndex(range), worker, now + lease).is_ok()
 				{
 					*left -= 1;
@@ -191,7 +191,7 @@ proptest! {
 			}
 			// Every slot is either taken by a lease or free.
 			for worker in 1..10 {
-				assert_eq!(free_slots(worker) + leases(worker), SLOTS);
+				assert_eq!(room(worker) + leases(worker), SLOTS);
 			}
 			// Everybody who agreed is paid, nobody else.
 			let Head { agreed, failed, open_subtasks, .. } = match Heads::<Test>::get(TASK) {
@@ -222,7 +222,7 @@ proptest! {
 			assert_eq!(Answers::<Test>::iter().count() + Blocks::<Test>::iter().count(), 0);
 			assert_eq!(Closing::<Test>::iter().count(), 0);
 			for worker in 1..10 {
-				assert_eq!(free_slots(worker), SLOTS);
+				assert_eq!(room(worker), SLOTS);
 			}
 		});
 	}

@@ -166,9 +166,9 @@ fn seats_are_given_within_the_rules() {
 fn a_commitment_gives_the_slot_back() {
 	ExtBuilder::default().build_and_execute(|| {
 		assert_ok!(seat(1));
-		assert_eq!(free_slots(1), SLOTS - 1);
+		assert_eq!(room(1), SLOTS - 1);
 		assert_ok!(commit(1, FOUND));
-		assert_eq!(free_slots(1), SLOTS);
+		assert_eq!(room(1), SLOTS);
 	});
 }
 

@@ -127,10 +127,11 @@ fn shrinking_does_not_escape_slashes() {
 }
 
 #[test]
-fn update_refuses_fewer_slots_than_are_taken() {
+fn update_refuses_fewer_slots_than_leases_need() {
 	ExtBuilder::default().worker(1, 3).build_and_execute(|| {
-		assert_ok!(Workers::occupy(&1));
-		assert_ok!(Workers::occupy(&1));
+		for _ in 0..=LEASES_PER_SLOT {
+			assert_ok!(Workers::occupy(&1));
+		}
 		assert_noop!(resize(1, 1), Error::<Test>::Busy);
 		assert_ok!(resize(1, 2));
 	});

@@ -14,7 +14,7 @@ fn offer_says_what_is_free() {
 	ExtBuilder::default().worker(1, 3).build_and_execute(|| {
 		assert_ok!(Workers::occupy(&1));
 		let mut offer =
-			Offer { operator: 101, kinds: Kinds(1), memory_mib: 512, free_slots: 2, proven: false };
+			Offer { operator: 101, kinds: Kinds(1), memory_mib: 512, room: 5, proven: false };
 		assert_eq!(Workers::offer(&1), Ok(offer.clone()));
 		(0..PROVEN).for_each(|_| rate(1, Conduct::Agreed));
 		offer.proven = true;
@@ -55,10 +55,12 @@ fn offer_and_occupy_refuse_with_the_reason() {
 }
 
 #[test]
-fn slots_are_taken_and_given_back() {
+fn slots_have_leases_to_compute_and_to_go_on_with() {
 	ExtBuilder::default().worker(1, 2).build_and_execute(|| {
-		assert_ok!(Workers::occupy(&1));
-		assert_ok!(Workers::occupy(&1));
+		for _ in 0..2 * LEASES_PER_SLOT {
+			assert_ok!(Workers::can_work(1));
+			assert_ok!(Workers::occupy(&1));
+		}
 		assert_noop!(Workers::occupy(&1), Refusal::NoFreeSlot);
 		assert_eq!(Workers::can_work(1), Err(Refusal::NoFreeSlot));
 		Workers::vacate(&1);
