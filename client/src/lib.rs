@@ -11,6 +11,7 @@ mod read;
 mod runtime;
 mod transport;
 mod tx;
+pub mod user;
 mod vote;
 mod work_chain;
 

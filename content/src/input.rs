@@ -1,6 +1,6 @@
 //! Reading a task's input back: by a worker, its own range and no more; by the owner, all of it.
 //!
-//! Blocks are fetched, checked and opened on all cores, and handed over in order.
+//! Blocks are fetched, checked and opened on all threads of the pool, and handed over in order.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::{
 	keys::{Cipher, Place, Scope, ScopeKey, TaskKeys, Use, TAG_SIZE},
 	layout::{end_of_piece, segments, Segment},
 	manifest::Manifest,
-	pool::ordered,
+	pool::{ordered, with_pool},
 	tree::shard_leaves,
 };
 
@@ -170,7 +170,7 @@ fn read_pieces(
 		}
 		Ok((block, parts))
 	};
-	rayon::in_place_scope(|pool| {
+	with_pool(|pool| {
 		ordered(pool, blocks, &open).try_for_each(|opened| {
 			let (block, parts) = opened?;
 			parts.iter().try_for_each(|part| {

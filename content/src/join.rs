@@ -17,9 +17,9 @@ use crate::{
 	error::{Error, Result},
 	keys::{Scope, TaskKeys},
 	manifest::Manifest,
-	pool::ordered,
+	pool::{ordered, with_pool},
 	private::Private,
-	result::{split, Ending, Output},
+	result::{split, Ending, Output, HEADER},
 	sealed::Segment,
 	tree::Content,
 };
@@ -103,14 +103,16 @@ impl Joined {
 	}
 }
 
-/// Opens a segment, and says whether its result begins with it. If so, it begins with an ending.
-fn open_segment(segment: Segment<'_>) -> Result<(bool, Content)> {
+/// Opens a segment, and gives its output. The first one of a result says how the program ended as well.
+fn open_segment(segment: Segment<'_>) -> Result<(Option<Ending>, Content)> {
 	let is_first = segment.is_first();
-	let content = segment.open()?;
-	if is_first {
-		split(content.bytes())?;
+	let mut content = segment.open()?;
+	if !is_first {
+		return Ok((None, content));
 	}
-	Ok((is_first, content))
+	let (ending, _) = split(content.bytes())?;
+	content.advance(HEADER);
+	Ok((Some(ending), content))
 }
 
 /// Reads results of one task as its owner.
@@ -191,7 +193,7 @@ impl<'a> Results<'a> {
 		};
 		// The subtask whose turn it is, and the last one that broke off: what is behind that is of no use.
 		let (mut turn, mut broken) = (None, None);
-		rayon::in_place_scope(|pool| {
+		with_pool(|pool| {
 			// The segments of all results are one stream, so that no core waits for the end of a result.
 			let found = ordered(pool, verdicts.map(Ok), &find);
 			let segments = found.flat_map(|found| match found {
@@ -206,7 +208,7 @@ impl<'a> Results<'a> {
 				if turn.replace(subtask) != Some(subtask) {
 					(self.told)(subtask, joined.bytes);
 				}
-				let (is_first, content) = match opened {
+				let (ending, content) = match opened {
 					Ok(opened) => opened,
 					Err(gap) => {
 						broken = Some(subtask);
@@ -214,14 +216,10 @@ impl<'a> Results<'a> {
 						continue;
 					},
 				};
-				let mut output = content.bytes();
-				if is_first {
-					let (ending, behind) = split(output)?;
-					output = behind;
-					if ending != Ending::Ok {
-						joined.add(subtask, Gap::Ended(ending));
-					}
+				if let Some(ending) = ending.filter(|ending| *ending != Ending::Ok) {
+					joined.add(subtask, Gap::Ended(ending));
 				}
+				let output = content.bytes();
 				joined.bytes += output.len() as u64;
 				each(subtask, output)?;
 			}

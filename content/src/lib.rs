@@ -31,7 +31,7 @@ pub use join::{Gap, Join, Joined, Results, Verdict};
 pub use keys::{EncryptionSecret, OwnerSecret, Scope, ScopeKey, TaskKeys, TaskNonce};
 pub use manifest::{
 	is_shard_size, Holder, Job, Manifest, Shard, DEFAULT_SHARD_SIZE, MANIFEST_MARK, MAX_JOB,
-	MAX_MANIFEST, MAX_SHARD_SIZE,
+	MAX_MANIFEST, MAX_SHARD_SIZE, MAX_SHARED_KEYS,
 };
 pub use private::{FileEntry, Form, Header, Merge, Private};
 pub use result::{result_id, seal_result, Ending, Output};

@@ -23,6 +23,9 @@ pub const MANIFEST_MARK: &[u8; 16] = b"dgcs/manifest/1\0";
 pub const MAX_MANIFEST: u64 = 32 << 20;
 /// The most bytes of arguments and environment, encoded.
 pub const MAX_JOB: usize = 64 << 10;
+/// The most keys of one task that masternodes open shares of, which is a blob of 32 MiB for each of them.
+/// A task with more subtasks than that puts them into larger ranges.
+pub const MAX_SHARED_KEYS: u32 = 1 << 20;
 /// The default shard size (§4.3: 8 to 32 MB).
 pub const DEFAULT_SHARD_SIZE: u32 = 8 << 20;
 /// The largest shard size.

@@ -1,4 +1,8 @@
-//! Work on all cores whose results come in order.
+//! Work on many threads whose results come in order.
+//!
+//! Called from outside of any pool of rayon's, it is done by the global one, on all cores. Called within a
+//! pool, it is done by that one's threads alone, the caller's among them. So who has one core has a pool
+//! of one thread.
 
 use std::{
 	collections::BTreeMap,
@@ -7,7 +11,10 @@ use std::{
 	sync::mpsc::{channel, Receiver, Sender},
 };
 
-use rayon::Scope as Pool;
+use rayon::Yield;
+/// First come, first served: a pool of one thread works in the order in which results are taken, on nothing
+/// before it is its turn.
+pub(crate) use rayon::{in_place_scope_fifo as with_pool, ScopeFifo as Pool};
 
 use crate::error::{Error, Result};
 
@@ -47,7 +54,7 @@ impl<'a, 'pool, R: Send + 'pool> Queue<'a, 'pool, R> {
 	pub fn begin(&mut self, work: impl FnOnce() -> Result<R> + Send + 'pool) {
 		let (number, sender) = (self.begun, self.sender.clone());
 		self.begun += 1;
-		self.pool.spawn(move |_| {
+		self.pool.spawn_fifo(move |_| {
 			// Nobody listens after the first error: that one is enough.
 			let _ = sender.send((number, guarded(work)));
 		});
@@ -59,8 +66,7 @@ impl<'a, 'pool, R: Send + 'pool> Queue<'a, 'pool, R> {
 		self.begun += 1;
 	}
 
-	/// Waits for the next result; `None` if nothing more was begun. Never to be called within the pool,
-	/// whose thread would wait for others like itself.
+	/// Waits for the next result; `None` if nothing more was begun.
 	pub fn take(&mut self) -> Option<Result<R>> {
 		if self.len() == 0 {
 			return None;
@@ -70,8 +76,22 @@ impl<'a, 'pool, R: Send + 'pool> Queue<'a, 'pool, R> {
 				self.taken += 1;
 				return Some(result);
 			}
-			let (number, result) = self.receiver.recv().expect("a sender is kept here; qed");
+			let (number, result) = self.receive();
 			self.early.insert(number, result);
+		}
+	}
+
+	/// Waits for any result. A thread of the pool does meanwhile what it has begun itself: maybe just what it
+	/// waits for. Once none of that is left, others are doing what it waits for; none of them waits for
+	/// this one, since whoever waits does so for what was begun after itself.
+	fn receive(&self) -> (usize, Result<R>) {
+		loop {
+			if let Ok(done) = self.receiver.try_recv() {
+				return done;
+			}
+			if rayon::yield_local() != Some(Yield::Executed) {
+				return self.receiver.recv().expect("a sender is kept here; qed");
+			}
 		}
 	}
 }
@@ -79,8 +99,6 @@ impl<'a, 'pool, R: Send + 'pool> Queue<'a, 'pool, R> {
 /// What `work` makes of each of `items`, in the order of the items. It is done on the threads of the
 /// pool, a few items ahead of who takes the results, so that memory is bounded. Whoever stops at the
 /// first error has seen all results before it.
-///
-/// Taking a result waits for the pool, so it must not be done within it.
 pub(crate) fn ordered<'a, 'pool, T, R, I, W>(
 	pool: &'a Pool<'pool>,
 	items: I,
@@ -109,9 +127,26 @@ where
 
 #[cfg(test)]
 mod tests {
-	use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+	use std::{
+		cell::Cell,
+		sync::atomic::{AtomicUsize, Ordering::Relaxed},
+	};
+
+	use rayon::ThreadPoolBuilder;
 
 	use super::*;
+
+	/// Does `test` within a pool of so many threads.
+	fn within<R: Send>(threads: usize, test: impl FnOnce() -> R + Send) -> R {
+		let pool = ThreadPoolBuilder::new().num_threads(threads).build();
+		pool.expect("there are threads").install(test)
+	}
+
+	/// Does `test` outside of any pool, and within pools of one thread and of more.
+	fn everywhere(test: impl Fn() + Sync) {
+		test();
+		[1, 2, 5].into_iter().for_each(|threads| within(threads, &test));
+	}
 
 	/// Takes results up to the first error.
 	fn take<T: Send, R: Send>(
@@ -119,7 +154,7 @@ mod tests {
 		work: impl Fn(T) -> Result<R> + Sync,
 	) -> (Vec<R>, Option<Error>) {
 		let (mut taken, mut failed) = (Vec::new(), None);
-		rayon::in_place_scope(|pool| {
+		with_pool(|pool| {
 			for result in ordered(pool, items, &work) {
 				match result {
 					Ok(result) => taken.push(result),
@@ -142,52 +177,103 @@ mod tests {
 			});
 			Ok(i * i)
 		};
-		let (taken, failed) = take((0..1000).map(Ok), square);
-		assert!(failed.is_none() && taken.into_iter().eq((0..1000).map(|i| i * i)));
+		everywhere(|| {
+			let (taken, failed) = take((0..1000).map(Ok), square);
+			assert!(failed.is_none() && taken.into_iter().eq((0..1000).map(|i| i * i)));
+		});
 	}
 
 	#[test]
 	fn results_of_one_are_the_items_of_another() {
 		let (double, next) = (|i: u64| Ok(2 * i), |i: u64| Ok(i + 1));
-		let sum: Result<u64> = rayon::in_place_scope(|pool| {
-			let doubled = ordered(pool, (0..1000).map(Ok), &double);
-			ordered(pool, doubled, &next).sum()
+		everywhere(|| {
+			let sum: Result<u64> = with_pool(|pool| {
+				let doubled = ordered(pool, (0..1000).map(Ok), &double);
+				ordered(pool, doubled, &next).sum()
+			});
+			assert_eq!(sum.expect("nothing fails"), 1000 * 1000);
 		});
-		assert_eq!(sum.expect("nothing fails"), 1000 * 1000);
+	}
+
+	#[test]
+	fn work_may_have_work_of_its_own() {
+		thread_local!(static DEPTH: Cell<usize> = const { Cell::new(0) });
+		let deepest = AtomicUsize::new(0);
+		let sum = |n: u64| {
+			DEPTH.set(DEPTH.get() + 1);
+			deepest.fetch_max(DEPTH.get(), Relaxed);
+			let (taken, failed) = take((0..n).map(Ok), Ok);
+			DEPTH.set(DEPTH.get() - 1);
+			failed.map_or(Ok(taken.into_iter().sum::<u64>()), Err)
+		};
+		let test = || {
+			let (taken, failed) = take((0..200).map(Ok), sum);
+			assert!(failed.is_none());
+			assert!(taken.into_iter().eq((0..200u64).map(|n| n * n.saturating_sub(1) / 2)));
+		};
+		// One thread does first what it has begun last.
+		within(1, test);
+		assert_eq!(deepest.load(Relaxed), 1);
+		// Others may do that for it, and it goes on with the items that are ahead: so deep, no deeper.
+		everywhere(test);
+		assert!(deepest.load(Relaxed) <= MOST, "{deepest:?}");
+	}
+
+	#[test]
+	fn one_thread_does_nothing_before_its_turn_and_all_of_it_itself() {
+		within(1, || {
+			let (own, worked) = (std::thread::current().id(), AtomicUsize::new(0));
+			let work = |i: usize| {
+				assert_eq!(std::thread::current().id(), own);
+				Ok((worked.fetch_add(1, Relaxed), i))
+			};
+			with_pool(|pool| {
+				for (taken, result) in (0..500).zip(ordered(pool, (0..500).map(Ok), &work)) {
+					assert_eq!(result.expect("nothing fails"), (taken, taken));
+					assert_eq!(worked.load(Relaxed), taken + 1);
+				}
+			});
+		});
 	}
 
 	#[test]
 	fn a_panic_is_an_error_and_no_standstill() {
-		let (taken, failed) =
-			take((0..100).map(Ok), |i| if i == 50 { panic!("oh") } else { Ok(i) });
-		assert!(taken.into_iter().eq(0..50));
-		assert!(
-			matches!(failed, Some(Error::Stream(error)) if error.to_string().contains("panicked"))
-		);
+		everywhere(|| {
+			let (taken, failed) =
+				take((0..100).map(Ok), |i| if i == 50 { panic!("oh") } else { Ok(i) });
+			assert!(taken.into_iter().eq(0..50));
+			assert!(
+				matches!(failed, Some(Error::Stream(error)) if error.to_string().contains("panicked"))
+			);
+		});
 	}
 
 	#[test]
 	fn all_before_the_first_error_is_handed_over() {
 		let fail = |what| Error::Decode { what };
-		let (taken, failed) =
-			take((0..100).map(Ok), |i| if i == 7 { Err(fail("seven")) } else { Ok(i) });
-		assert!(taken.into_iter().eq(0..7));
-		assert!(matches!(failed, Some(Error::Decode { what: "seven" })));
-		let items = [Ok(1), Err(fail("item")), Ok(2)].into_iter();
-		let (taken, failed) = take(items, Ok);
-		assert_eq!(taken, [1]);
-		assert!(matches!(failed, Some(Error::Decode { what: "item" })));
+		everywhere(|| {
+			let (taken, failed) =
+				take((0..100).map(Ok), |i| if i == 7 { Err(fail("seven")) } else { Ok(i) });
+			assert!(taken.into_iter().eq(0..7));
+			assert!(matches!(failed, Some(Error::Decode { what: "seven" })));
+			let items = [Ok(1), Err(fail("item")), Ok(2)].into_iter();
+			let (taken, failed) = take(items, Ok);
+			assert_eq!(taken, [1]);
+			assert!(matches!(failed, Some(Error::Decode { what: "item" })));
+		});
 	}
 
 	#[test]
 	fn few_items_are_ahead_of_who_takes_the_results() {
-		let begun = AtomicUsize::new(0);
-		let count = |i: usize| Ok((begun.fetch_add(1, Relaxed), i).1);
-		rayon::in_place_scope(|pool| {
-			for (taken, result) in (1..).zip(ordered(pool, (0..500).map(Ok), &count)) {
-				assert_eq!(result.expect("nothing fails"), taken - 1);
-				assert!(begun.load(Relaxed) < taken + MOST, "{taken}");
-			}
+		everywhere(|| {
+			let begun = AtomicUsize::new(0);
+			let count = |i: usize| Ok((begun.fetch_add(1, Relaxed), i).1);
+			with_pool(|pool| {
+				for (taken, result) in (1..).zip(ordered(pool, (0..500).map(Ok), &count)) {
+					assert_eq!(result.expect("nothing fails"), taken - 1);
+					assert!(begun.load(Relaxed) < taken + MOST, "{taken}");
+				}
+			});
 		});
 	}
 }

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Bytes before the output: how the program ended.
-const HEADER: usize = 5;
+pub(crate) const HEADER: usize = 5;
 
 /// How a program ended. It is part of the result that workers vote on, so it is the same on every
 /// honest worker.

@@ -12,7 +12,7 @@ use crate::{
 	block::{BlockSink, BlockSource, BLOCK_SIZE},
 	error::{Error, Result},
 	keys::{Cipher, Place, Scope, TAG_SIZE},
-	pool::ordered,
+	pool::{ordered, with_pool},
 	tree::{Blob, BlobWriter, Content, Leaf, Leaves, Node},
 };
 
@@ -126,7 +126,7 @@ impl<'a> Sealed<'a> {
 	/// Opens all of it on all cores, and hands it over in order.
 	pub fn read(self, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
 		let segments = self.segments()?.into_iter().map(Ok);
-		rayon::in_place_scope(|pool| {
+		with_pool(|pool| {
 			ordered(pool, segments, &Segment::open).try_for_each(|content| each(content?.bytes()))
 		})
 	}

@@ -21,7 +21,7 @@ use crate::{
 	keys::{Cipher, Place, TAG_SIZE},
 	layout::Segment,
 	manifest::{Manifest, Shard},
-	pool::Queue,
+	pool::{with_pool, Queue},
 	tree::{shard_leaves, shard_root},
 };
 
@@ -84,15 +84,13 @@ struct Piece {
 
 /// Makes shards of `size` bytes of what `fill` writes, and puts them to `sink`. What is left of the
 /// last one is filled with zeros, encrypted by `padding`, so that nobody sees where it ends.
-///
-/// Waits for the pool, so it must not be called from within it.
 pub(crate) fn write_shards<T>(
 	size: u32,
 	sink: &dyn BlockSink,
 	padding: Cipher,
 	fill: impl FnOnce(&mut ShardWriter<'_, '_>) -> Result<T>,
 ) -> Result<(T, Vec<Shard>)> {
-	rayon::in_place_scope(|pool| {
+	with_pool(|pool| {
 		let mut writer = ShardWriter {
 			queue: Queue::new(pool),
 			most: (BUFFERS_PER_THREAD * rayon::current_num_threads()).min(MOST_BUFFERS),

@@ -178,6 +178,11 @@ impl Content {
 		self.range.end = self.range.end.min(self.range.start + len);
 	}
 
+	/// Leaves all but the first `len` bytes of it.
+	pub fn advance(&mut self, len: usize) {
+		self.range.start = self.range.end.min(self.range.start + len);
+	}
+
 	fn len(&self) -> u64 {
 		self.range.len() as u64
 	}

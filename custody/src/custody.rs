@@ -10,20 +10,20 @@ use std::{
 };
 
 use dgcs_content::Manifest;
-use dgcs_primitives::{BlockNumber, TaskId, TaskSpec, WorkBlock};
+use dgcs_primitives::{BlockNumber, TaskId, TaskSpec};
 use dgcs_rpc::masternode::Held;
 use schnellru::{ByLength, LruMap};
 use sp_core::H256;
 
 use crate::{
 	book::{Book, Limits},
-	edges::{AccountId, Balance, Chain, Peers, Receipt, Receipts, Store},
+	edges::{AccountId, Balance, Chain, Peers, Receipts, Store},
 	hand_over::Leaving,
 	ledger::{Ledger, LedgerError},
 	open::OpenShares,
 	release::Releases,
 	secrets::Secrets,
-	work::{Kept, WorkChains},
+	work::{KeptPage, WorkChains},
 };
 
 /// Manifests in memory, of up to 32 MiB each.
@@ -137,25 +137,10 @@ impl Custody {
 		self.book().held(task)
 	}
 
-	/// The work chain of a task, live or ended, as far as it is kept: how many blocks, and up to 256 of
-	/// them from number `from` on. `None`: nothing is kept.
-	pub fn work_chain(&self, task: TaskId, from: u32) -> io::Result<Option<(u32, Vec<WorkBlock>)>> {
-		let page = self.work.read(task, from)?;
-		let blocks = |kept: Vec<Kept>| kept.into_iter().map(|kept| kept.block).collect();
-		Ok(page.map(|(height, kept)| (height, blocks(kept))))
-	}
-
-	/// Who did what in the blocks of a task's work chain, in pages as those of [`Self::work_chain`]. A block
-	/// has `None` if its events could not be read when it came.
-	#[allow(clippy::type_complexity)] // As the page beside it, with gaps.
-	pub fn receipts(
-		&self,
-		task: TaskId,
-		from: u32,
-	) -> io::Result<Option<(u32, Vec<Option<Vec<Receipt>>>)>> {
-		let page = self.work.read(task, from)?;
-		let receipts = |kept: Vec<Kept>| kept.into_iter().map(|kept| kept.receipts).collect();
-		Ok(page.map(|(height, kept)| (height, receipts(kept))))
+	/// The work chain of a task, live or ended, as far as it is kept, and who did what in its blocks: up to
+	/// 256 of them from number `from` on. `None`: nothing is kept.
+	pub fn work_chain(&self, task: TaskId, from: u32) -> io::Result<Option<KeptPage>> {
+		self.work.read(task, from)
 	}
 
 	/// What a task is, live or ended. `None`: nothing is kept.

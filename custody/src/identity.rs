@@ -64,7 +64,7 @@ pub enum IdentityError {
 		path: PathBuf,
 	},
 	/// The file is another node's, or the node has lost its secret.
-	#[error("{path} says that this node was masternode {account}, whose encryption key's secret is not in the keystore: restore {file} there and restart the node, so that it hands over its key shares; remove {path} if it is another node's")]
+	#[error("{path} says that this node was masternode {account}, whose encryption key's secret is not in the keystore: restore {file} there, from a copy or by `dgcs key restore-encryption`, and restart the node, so that it hands over its key shares; remove {path} if it is another node's")]
 	NoSecret {
 		/// The file.
 		path: PathBuf,

@@ -54,6 +54,12 @@ pub enum SecretsError {
 		/// The file.
 		path: PathBuf,
 	},
+	/// What is in a secret's place is not that secret.
+	#[error("{path} is in the place of the key to restore, and is not the secret of it; it stays as it is: move it away and restore the key again")]
+	Taken {
+		/// The file.
+		path: PathBuf,
+	},
 	/// The folder is none of secrets.
 	#[error("{path} has more than {MOST} encryption keys; name the node's own keystore folder")]
 	TooMany {
@@ -66,6 +72,28 @@ pub enum SecretsError {
 /// gives its public half: what the operator registers by `masternodes.join` or `.update`.
 pub fn generate(folder: &Path) -> Result<EncryptionKey, SecretsError> {
 	let secret = EncryptionSecret::random();
+	write_one(folder, &secret)?;
+	Ok(secret.public())
+}
+
+/// Puts a secret from a backup into `folder`, beside the others, and gives its public half. What is
+/// there stays: the same secret is fine, and anything else in its place is an error.
+pub fn restore(folder: &Path, secret: &EncryptionSecret) -> Result<EncryptionKey, SecretsError> {
+	let key = secret.public();
+	let path = folder.join(file_name(&key));
+	match read_one(&path) {
+		Ok(_) => {},
+		Err(SecretsError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+			write_one(folder, secret)?;
+		},
+		Err(SecretsError::Damaged { .. }) => return Err(SecretsError::Taken { path }),
+		Err(error) => return Err(error),
+	}
+	Ok(key)
+}
+
+/// Writes a secret's file, which must not exist, in a folder that is made if it does not exist.
+fn write_one(folder: &Path, secret: &EncryptionSecret) -> Result<(), SecretsError> {
 	let path = folder.join(file_name(&secret.public()));
 	let failed = |source| SecretsError::Write { path: path.clone(), source };
 	fs::create_dir_all(folder)
@@ -77,7 +105,7 @@ pub fn generate(folder: &Path) -> Result<EncryptionKey, SecretsError> {
 	file.write_all(text.as_bytes()).map_err(failed)?;
 	file.as_file().sync_all().map_err(failed)?;
 	file.persist_noclobber(&path).map_err(|error| failed(error.error))?;
-	Ok(secret.public())
+	Ok(())
 }
 
 /// What the file of a key's secret is called.
@@ -176,6 +204,43 @@ mod tests {
 			assert_eq!(secrets.of(&key).expect("kept").public(), key);
 		}
 		assert!(secrets.of(&EncryptionSecret::random().public()).is_none());
+	}
+
+	#[test]
+	fn a_restored_secret_is_the_one_that_was_made() {
+		let folder = folder();
+		let (key, other) =
+			(generate(folder.path()).expect("room"), generate(folder.path()).expect("room"));
+		let path = folder.path().join(file_name(&key));
+		let made = fs::read(&path).expect("just written");
+		let secret = read_one(&path).expect("just written");
+		fs::remove_file(&path).expect("ours");
+		// In a folder that has lost it, in one that has it, and in one that is not there.
+		let new = folder.path().join("new");
+		for keystore in [folder.path(), folder.path(), &new] {
+			assert_eq!(restore(keystore, &secret).expect("nothing is in the way"), key);
+			assert_eq!(fs::read(keystore.join(file_name(&key))).expect("it is there"), made);
+		}
+		let secrets = Secrets::read(folder.path()).expect("both are whole");
+		assert!(secrets.of(&key).is_some() && secrets.of(&other).is_some());
+	}
+
+	#[test]
+	fn restore_fails_when_something_else_is_in_the_place() {
+		let folder = folder();
+		let secret = EncryptionSecret::random();
+		let path = folder.path().join(file_name(&secret.public()));
+		let other = to_hex(&EncryptionSecret::random().to_bytes(), false);
+		for text in [other.as_str(), "", "no hex"] {
+			// As a file of the keystore is, so that its permissions are not what is wrong.
+			let mut file = tempfile::NamedTempFile::new_in(folder.path()).expect("room");
+			file.write_all(text.as_bytes()).expect("room");
+			file.persist(&path).expect("ours");
+			let error = restore(folder.path(), &secret).expect_err("the place is taken");
+			assert!(matches!(error, SecretsError::Taken { .. }), "{error}");
+			assert!(error.to_string().contains(&path.display().to_string()), "{error}");
+			assert_eq!(fs::read_to_string(&path).expect("it is there"), text, "it is as it was");
+		}
 	}
 
 	#[cfg(unix)]

@@ -30,14 +30,14 @@ const ENTRY: u64 = 8;
 
 /// What is kept of a block of a work chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Kept {
+pub struct KeptBlock {
 	/// The block.
 	pub block: WorkBlock,
 	/// Who did what in it. `None`: it could not be read when the block came.
 	pub receipts: Option<Vec<Receipt>>,
 }
 
-impl Kept {
+impl KeptBlock {
 	fn encode_to(&self, bytes: &mut Vec<u8>) {
 		self.block.encode_to(bytes);
 		if let Some(receipts) = &self.receipts {
@@ -48,8 +48,17 @@ impl Kept {
 	/// From all of its bytes. Receipts that are damaged are none: the block counts without them.
 	fn decode(mut bytes: &[u8]) -> Result<Self, codec::Error> {
 		let block = WorkBlock::decode(&mut bytes)?;
-		Ok(Kept { block, receipts: Vec::decode_all(&mut bytes).ok() })
+		Ok(KeptBlock { block, receipts: Vec::decode_all(&mut bytes).ok() })
 	}
+}
+
+/// A part of what is kept of a work chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptPage {
+	/// How many blocks there are in all.
+	pub height: u32,
+	/// Some of them, in order.
+	pub blocks: Vec<KeptBlock>,
 }
 
 /// The folder with the files.
@@ -78,7 +87,7 @@ impl WorkChains {
 		let start = (height, end);
 		for block in blocks {
 			if u64::from(block.index) == height {
-				let kept = Kept { block: block.clone(), receipts: receipts(block) };
+				let kept = KeptBlock { block: block.clone(), receipts: receipts(block) };
 				kept.encode_to(&mut bytes);
 				end = start.1 + bytes.len() as u64;
 				ends.extend(end.to_le_bytes());
@@ -93,9 +102,9 @@ impl WorkChains {
 		index.write_all(&ends)
 	}
 
-	/// How many blocks of the task's work chain are kept, and up to 256 of them from number `from` on.
-	/// `None`: nothing is kept of the task.
-	pub(crate) fn read(&self, task: TaskId, from: u32) -> io::Result<Option<(u32, Vec<Kept>)>> {
+	/// Up to 256 blocks of the task's work chain, from number `from` on. `None`: nothing is kept of the
+	/// task.
+	pub(crate) fn read(&self, task: TaskId, from: u32) -> io::Result<Option<KeptPage>> {
 		let mut index = match File::open(self.index(task)) {
 			Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
 			index => index?,
@@ -108,17 +117,17 @@ impl WorkChains {
 		data.seek(SeekFrom::Start(start))?;
 		index.seek(SeekFrom::Start(u64::from(from) * ENTRY))?;
 		let (mut ends, mut data) = (BufReader::new(index), BufReader::new(data));
-		let mut page = Vec::new();
+		let mut blocks = Vec::new();
 		for _ in from..to {
 			let mut end = [0; ENTRY as usize];
 			ends.read_exact(&mut end)?;
 			let end = u64::from_le_bytes(end);
 			let mut bytes = Vec::new();
 			data.by_ref().take(end.saturating_sub(start)).read_to_end(&mut bytes)?;
-			page.push(Kept::decode(&bytes).map_err(|_| damaged())?);
+			blocks.push(KeptBlock::decode(&bytes).map_err(|_| damaged())?);
 			start = end;
 		}
-		Ok(Some((height, page)))
+		Ok(Some(KeptPage { height, blocks }))
 	}
 
 	/// Keeps what the task is.
@@ -212,16 +221,22 @@ mod tests {
 		(block.index % 5 != 4).then(|| (0..3).map(receipt).collect())
 	}
 
-	fn kept(blocks: &[WorkBlock]) -> Vec<Kept> {
-		let kept = |block: &WorkBlock| Kept { block: block.clone(), receipts: receipts(block) };
+	fn kept(blocks: &[WorkBlock]) -> Vec<KeptBlock> {
+		let kept =
+			|block: &WorkBlock| KeptBlock { block: block.clone(), receipts: receipts(block) };
 		blocks.iter().map(kept).collect()
+	}
+
+	/// What is read of a task, from its first block on.
+	fn read(chains: &WorkChains, task: TaskId) -> Option<KeptPage> {
+		chains.read(task, 0).expect("readable")
 	}
 
 	#[test]
 	fn blocks_come_back_in_pages() {
 		let folder = tempfile::tempdir().expect("a temporary folder");
 		let (chains, task) = (WorkChains::new(folder.path().into()), TaskId(1));
-		assert_eq!(chains.read(task, 0).expect("readable"), None);
+		assert_eq!(read(&chains, task), None);
 		let blocks: Vec<WorkBlock> = (0..600).map(block).collect();
 		for part in blocks.chunks(7) {
 			chains.append(task, part, receipts).expect("room");
@@ -236,13 +251,13 @@ mod tests {
 			(600, &[]),
 			(900, &[]),
 		] {
-			let (height, found) = chains.read(task, from).expect("readable").expect("kept");
-			assert_eq!(height, 600);
-			assert!(found == kept(expected), "from {from}");
+			let page = chains.read(task, from).expect("readable").expect("kept");
+			assert_eq!(page.height, 600);
+			assert!(page.blocks == kept(expected), "from {from}");
 		}
 		chains.forget(task).expect("ours");
 		chains.forget(task).expect("twice is once");
-		assert_eq!(chains.read(task, 0).expect("readable"), None);
+		assert_eq!(read(&chains, task), None);
 	}
 
 	#[test]
@@ -256,9 +271,10 @@ mod tests {
 		};
 		cut(chains.data(task), b"half a block");
 		cut(chains.index(task), b"half");
-		assert_eq!(chains.read(task, 0).expect("readable"), Some((2, kept(&blocks[..2]))));
+		let page = KeptPage { height: 2, blocks: kept(&blocks[..2]) };
+		assert_eq!(read(&chains, task), Some(page));
 		chains.append(task, &blocks[2..], receipts).expect("room");
-		assert_eq!(chains.read(task, 0).expect("readable"), Some((3, kept(&blocks))));
+		assert_eq!(read(&chains, task), Some(KeptPage { height: 3, blocks: kept(&blocks) }));
 	}
 
 	#[test]
@@ -275,11 +291,12 @@ mod tests {
 		}
 		fs::write(chains.data(task), bytes).expect("room");
 		fs::write(chains.index(task), ends).expect("room");
-		let without = |block: &WorkBlock| Kept { block: block.clone(), receipts: None };
-		let mut expected: Vec<Kept> = blocks.iter().map(without).collect();
-		assert_eq!(chains.read(task, 0).expect("readable"), Some((3, expected.clone())));
+		let without = |block: &WorkBlock| KeptBlock { block: block.clone(), receipts: None };
+		let mut page = KeptPage { height: 3, blocks: blocks.iter().map(without).collect() };
+		assert_eq!(read(&chains, task), Some(page.clone()));
 		chains.append(task, &[block(3)], receipts).expect("room");
-		expected.extend(kept(&[block(3)]));
-		assert_eq!(chains.read(task, 0).expect("readable"), Some((4, expected)));
+		page.height = 4;
+		page.blocks.extend(kept(&[block(3)]));
+		assert_eq!(read(&chains, task), Some(page));
 	}
 }

@@ -318,8 +318,8 @@ fn results_are_kept_after_the_end_for_as_long_as_promised() {
 	catch_up(&world);
 	assert!(held(&world, 0, task.id).ended);
 	let kept = || world.nodes[0].custody.work_chain(task.id, 1).expect("readable");
-	let (height, blocks) = kept().expect("kept");
-	assert_eq!((height, blocks.len(), blocks[0].index), (3, 2, 1));
+	let page = kept().expect("kept");
+	assert_eq!((page.height, page.blocks.len(), page.blocks[0].block.index), (3, 2, 1));
 	assert!(!shelf.is_pinned(&program.id) && shelf.is_pinned(&private.id));
 	assert!(shelf.is_pinned(&task.prepared.id));
 	world.pass(98);
@@ -424,7 +424,7 @@ fn the_last_verdict_is_read_though_the_task_has_ended() {
 	catch_up(&world);
 	assert!(world.nodes[0].shelf.is_pinned(&result_id(&digests[0])));
 	let kept = world.nodes[0].custody.work_chain(task.id, 0).expect("the disk works");
-	assert_eq!(kept.map(|(height, blocks)| (height, blocks.len())), Some((1, 1)));
+	assert_eq!(kept.map(|page| (page.height, page.blocks.len())), Some((1, 1)));
 }
 
 #[test]

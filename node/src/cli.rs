@@ -3,7 +3,12 @@
 //! The flags of a running node are those of every Substrate node ([`RunCmd`]), so that what is
 //! written about those holds here. Only the role is picked by a command, not by a flag.
 
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use dgcs_owner::cli::AccountCommand;
 use sc_cli::{RunCmd, SubstrateCli};
+use sp_core::H256;
 
 use crate::{chain_spec, service::custody};
 
@@ -23,6 +28,19 @@ Examples:
 
 A running node answers JSON-RPC on http://127.0.0.1:9944 (and ws://), for wallets, for
 https://polkadot.js.org/apps and for scripts.";
+
+const KEYS: &str = "\
+Which keys there are:
+  Accounts sign for owners and workers, and have their money. new, import, list, show and export
+  are the commands of `dgcs account`; an account is in a file that its password encrypts.
+
+  A masternode signs blocks with session keys. The node makes them when its JSON-RPC is asked to
+  (author_rotateKeysWithOwner); insert puts one into its keystore that was made elsewhere.
+
+  A masternode's encryption key opens its shares of the keys of tasks: generate-encryption,
+  show-encryption, backup-encryption and restore-encryption.
+
+  A node is known to other nodes by its network identity: generate-node-key, inspect-node-key.";
 
 const CHAIN_HELP: &str = "Which chain: `dev` (one masternode), `local` (four masternodes, the \
 	default), or the path of a chain specification file";
@@ -73,13 +91,13 @@ pub enum Command {
 
 	/// Make and keep the accounts that pay for tasks, and those that work
 	#[command(subcommand)]
-	Account(dgcs_owner::cli::AccountCommand),
+	Account(AccountCommand),
 
 	/// Compute strangers' subtasks for pay
 	Worker(Box<dgcs_worker::WorkerCommand>),
 
-	/// Make, look at and install keys
-	#[command(subcommand)]
+	/// Make, show and back up keys: of accounts, and of a masternode
+	#[command(subcommand, after_help = KEYS)]
 	Key(Key),
 
 	/// Show which blocks this machine has, as JSON
@@ -125,25 +143,52 @@ pub struct Masternode {
 /// What `dgcs key` can do.
 #[derive(Debug, clap::Subcommand)]
 pub enum Key {
+	/// What `dgcs account` can do.
+	#[command(flatten)]
+	Account(AccountCommand),
+
 	/// What the SDK brings.
 	#[command(flatten)]
 	Sdk(sc_cli::KeySubcommand),
 
 	/// Make the key that owners seal a masternode's key shares to, and print its public half: what
 	/// `masternodes.join` and `masternodes.update` take
-	GenerateEncryption(GenerateEncryption),
+	GenerateEncryption(NodeKeystore),
+
+	/// Print the public half of a masternode's encryption key, one a line if there are several
+	ShowEncryption(NodeKeystore),
+
+	/// Print the secret of a masternode's encryption key as 24 words, for a backup
+	BackupEncryption(BackupEncryption),
+
+	/// Make a masternode's encryption key from its words again, which are asked for or read from
+	/// standard input
+	RestoreEncryption(NodeKeystore),
 }
 
-/// Makes a masternode's encryption key.
+/// Where a node's keys are. Not all that the SDK asks for: the password of session keys protects no
+/// encryption key.
 #[derive(Debug, clap::Args)]
-pub struct GenerateEncryption {
+pub struct NodeKeystore {
 	/// Which chain, and where its data is.
 	#[command(flatten)]
 	pub shared: sc_cli::SharedParams,
 
-	/// Where the node's keys are.
+	/// The keystore's folder, if it is not in that of the chain
+	#[arg(long, value_name = "PATH")]
+	pub keystore_path: Option<PathBuf>,
+}
+
+/// Which encryption key to back up.
+#[derive(Debug, clap::Args)]
+pub struct BackupEncryption {
+	/// The public half of the key [default: the only one there is]
+	#[arg(value_name = "KEY")]
+	pub key: Option<H256>,
+
+	/// Where it is.
 	#[command(flatten)]
-	pub keystore: sc_cli::KeystoreParams,
+	pub at: NodeKeystore,
 }
 
 fn hide_masternode_flag(arg: clap::Arg) -> clap::Arg {
@@ -160,7 +205,9 @@ const CLIENTS: [&str; 3] = ["account", "task", "worker"];
 
 /// Where this chain is another than the one that the SDK's flags were made for.
 fn adapt(command: clap::Command) -> clap::Command {
-	if CLIENTS.contains(&command.get_name()) {
+	let name = command.get_name();
+	// Those of `dgcs account` are in `dgcs key` as well, beside the SDK's.
+	if CLIENTS.contains(&name) || AccountCommand::has_subcommand(name) {
 		return command;
 	}
 	command.mut_args(adapt_argument).mut_subcommands(adapt)
@@ -266,6 +313,59 @@ mod tests {
 		assert!(help("masternode").contains("--alice"));
 		assert!(!help("node").contains("--alice"));
 		assert!(help("node").contains("four masternodes"));
+	}
+
+	#[test]
+	fn accounts_are_keys() {
+		for words in [
+			"new me",
+			"import me --file f",
+			"restore me",
+			"list",
+			"show me --money --chain ws://a,ws://b",
+			"export me --file f",
+			"backup me --file f",
+		] {
+			let parsed = |command| parse(&format!("dgcs {command} {words}")).expect(words).command;
+			let (Command::Account(account), Command::Key(Key::Account(key))) =
+				(parsed("account"), parsed("key"))
+			else {
+				panic!("`{words}` is not the same command");
+			};
+			assert_eq!(format!("{account:?}"), format!("{key:?}"));
+		}
+	}
+
+	#[test]
+	fn key_help_tells_the_kinds_of_keys_apart() {
+		let mut command = Cli::setup_command(Cli::command());
+		let key = command.find_subcommand_mut("key").expect("the command exists");
+		for help in [key.render_help().to_string(), key.render_long_help().to_string()] {
+			for word in ["dgcs account", "session keys", "encryption key", "network identity"] {
+				assert!(help.contains(word), "`{word}` is not in: {help}");
+			}
+		}
+		// An account asks nodes of a chain; the SDK's commands, and ours for a node, are told which.
+		for (name, own) in [("show", false), ("insert", true), ("show-encryption", true)] {
+			let command = key.find_subcommand_mut(name).expect("the command exists");
+			let help = command.render_long_help().to_string();
+			assert!(help.contains("--chain"), "{name}: {help}");
+			assert_eq!(help.contains("four masternodes"), own, "{name}: {help}");
+		}
+	}
+
+	#[test]
+	fn the_words_of_a_key_are_not_on_the_command_line() {
+		let key = format!("0x{}", "8".repeat(64));
+		let line = format!("dgcs key backup-encryption {key} --chain local");
+		let Command::Key(Key::BackupEncryption(backup)) = parse(&line).expect("good").command
+		else {
+			panic!("another command");
+		};
+		assert_eq!(backup.key, Some(H256::repeat_byte(0x88)));
+		for wrong in ["restore-encryption abandon", "show-encryption --password x"] {
+			assert!(parse(&format!("dgcs key {wrong}")).is_err(), "{wrong}");
+		}
 	}
 
 	/// The command lines in the fenced blocks of a document, without comments and what a shell reads.

@@ -3,10 +3,11 @@
 use std::process::ExitCode;
 
 use sc_cli::{Error, Result, RunCmd, SubstrateCli};
-use sc_service::{config::KeystoreConfig, BasePath, ChainType, Configuration};
+use sc_service::{ChainType, Configuration};
 
 use crate::{
-	cli::{Cli, Command, GenerateEncryption, Key},
+	cli::{Cli, Command, Key},
+	encryption_key,
 	service::{self, custody, Block, PartialComponents},
 };
 
@@ -16,14 +17,19 @@ pub fn run() -> Result<ExitCode> {
 	let done = match &cli.command {
 		// These say themselves what went wrong.
 		Command::Task(command) => return Ok(command.run().into()),
-		Command::Account(command) => return Ok(command.run().into()),
+		Command::Account(command) | Command::Key(Key::Account(command)) => {
+			return Ok(command.run().into())
+		},
 		Command::Masternode(command) => {
 			run_node(cli, &masternode(&command.run), Some(command.custody.clone()))
 		},
 		Command::Node(run) => run_node(cli, full_node(run)?, None),
 		Command::Worker(command) => command.run().map_err(|error| Error::Application(error.into())),
 		Command::Key(Key::Sdk(command)) => command.run(cli),
-		Command::Key(Key::GenerateEncryption(command)) => generate_encryption(cli, command),
+		Command::Key(Key::GenerateEncryption(at)) => encryption_key::generate(cli, at),
+		Command::Key(Key::ShowEncryption(at)) => encryption_key::show(cli, at),
+		Command::Key(Key::BackupEncryption(command)) => encryption_key::back_up(cli, command),
+		Command::Key(Key::RestoreEncryption(at)) => encryption_key::restore(cli, at),
 		Command::ChainInfo(command) => {
 			cli.create_runner(command)?.sync_run(|config| command.run::<Block>(&config))
 		},
@@ -70,22 +76,6 @@ fn run_node(cli: &Cli, run: &RunCmd, custody: Option<custody::Options>) -> Resul
 		};
 		service::new_full(author_when_alone(config), custody).map_err(Error::Service)
 	})
-}
-
-/// Makes an encryption key in the keystore of the chain's node, and prints its public half.
-fn generate_encryption(cli: &Cli, command: &GenerateEncryption) -> Result<()> {
-	let chain = cli.load_spec(&command.shared.chain_id(command.shared.is_dev()))?;
-	let base = command
-		.shared
-		.base_path()?
-		.unwrap_or_else(|| BasePath::from_project("", "", &Cli::executable_name()));
-	let folder = base.config_dir(chain.id());
-	let KeystoreConfig::Path { path, .. } = command.keystore.keystore_config(&folder)? else {
-		return Err(Error::Input("an encryption key in memory would be lost at once".into()));
-	};
-	let key = dgcs_custody::generate(&path).map_err(|error| Error::Application(error.into()))?;
-	println!("{:?}", key.0);
-	Ok(())
 }
 
 /// Says in our commands what the SDK says in its own.

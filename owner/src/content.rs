@@ -357,7 +357,7 @@ mod tests {
 	}
 
 	fn fetched(gaps: &[&str]) -> Fetched {
-		let gaps = gaps.iter().map(|reason| (0, reason.to_string())).collect();
+		let gaps = gaps.iter().map(|reason| (0, (*reason).into())).collect();
 		Fetched { next: 1, gaps, done: true, ..Fetched::begun("out".into()) }
 	}
 

@@ -74,6 +74,23 @@ pub enum Error {
 		/// Which rule it breaks.
 		reason: SpecError,
 	},
+	/// Masternodes would not share the keys of so many ranges.
+	#[error(
+		"{subtasks} subtasks, leased {range_size} at a time, are {ranges} ranges, and masternodes share the \
+		 keys of at most {most} ranges of a task: lease {least} or more subtasks together (--range {least})"
+	)]
+	TooManyRanges {
+		/// How many subtasks there are.
+		subtasks: u32,
+		/// How many of them were to be leased together.
+		range_size: u32,
+		/// How many ranges that makes.
+		ranges: u32,
+		/// How many there may be.
+		most: u32,
+		/// How many subtasks have to be leased together at the least.
+		least: u32,
+	},
 	/// The price is beyond all money.
 	#[error("the price of the task is beyond all money there could be: offer less for a result")]
 	PriceOverflow,

@@ -12,8 +12,7 @@ use std::{
 };
 
 use dgcs_content::{
-	content_id::display, BlockSource, Gap, Join, Joined, Manifest, OwnerSecret, Private, Results,
-	TaskKeys, Verdict,
+	BlockSource, Gap, Join, Joined, Manifest, OwnerSecret, Private, Results, TaskKeys, Verdict,
 };
 use dgcs_primitives::{Outcome, TaskSpec};
 use dgcs_store::Store;
@@ -24,6 +23,7 @@ use crate::{
 	error::{at, Error, Result},
 	ledger::Ledger,
 	progress::{Progress, Tell},
+	reason::Reason,
 	record::{Fetched, Open, Record},
 	writeback::Writeback,
 };
@@ -34,11 +34,6 @@ const BATCH: u32 = 256;
 const PAUSE: Duration = Duration::from_secs(1);
 /// The most gaps that the record lists.
 const MAX_GAPS: usize = 10_000;
-
-/// How the reasons of gaps begin, in the record and in what is shown, that are no program's end.
-pub(crate) const UNDECIDED: &str = "no verdict";
-pub(crate) const LOST: &str = "nobody has its result";
-pub(crate) const UNREADABLE: &str = "what its workers agreed on is no result";
 
 /// The name of a solution that is one file.
 pub const SOLUTION: &str = "result";
@@ -119,7 +114,7 @@ impl Origin {
 		tell: &Tell,
 	) -> Result<Option<Fetched>> {
 		let (lost, others): (Vec<_>, Vec<_>) =
-			earlier.gaps.iter().cloned().partition(|(_, reason)| is_lost(reason));
+			earlier.gaps.iter().cloned().partition(|(_, reason)| reason.is_missing());
 		let lost: Vec<Verdict> = lost
 			.iter()
 			.filter_map(|(subtask, _)| verdicts.get(*subtask as usize).copied())
@@ -223,7 +218,7 @@ pub async fn fetch(
 		tell.say(Progress::Fetched { done: fetched.next, bytes: fetched.bytes });
 	}
 	if !fetched.done {
-		if let Some(reason) = in_vain(&fetched).map(str::to_owned) {
+		if let Some(reason) = in_vain(&fetched).map(ToString::to_string) {
 			// The next time may find all of them, and begins anew.
 			open.update(|record| record.fetched = Some(Fetched::begun(fetched.folder)))?;
 			return Err(Error::NoResults { reason });
@@ -246,13 +241,8 @@ pub(crate) fn fetched_before(record: &Record, out: &Path) -> Result<Option<Fetch
 	Ok((is_used(&folder)? && !misses(fetched)).then(|| fetched.clone()))
 }
 
-/// Whether a gap is a result that nobody has.
-fn is_lost(reason: &str) -> bool {
-	reason.starts_with(LOST)
-}
-
 fn count_lost(fetched: &Fetched) -> usize {
-	fetched.gaps.iter().filter(|(_, reason)| is_lost(reason)).count()
+	fetched.gaps.iter().filter(|(_, reason)| reason.is_missing()).count()
 }
 
 /// Whether there are results of a task that nobody had when it was fetched.
@@ -262,13 +252,13 @@ pub(crate) fn misses(fetched: &Fetched) -> bool {
 
 /// Why no result at all was found, if there should be some: that is more likely about this machine's way to
 /// the network than about whoever has them.
-fn in_vain(fetched: &Fetched) -> Option<&str> {
+fn in_vain(fetched: &Fetched) -> Option<&Reason> {
 	let Fetched { gaps, next, .. } = fetched;
-	let is_nothing = |reason: &str| is_lost(reason) || reason == UNDECIDED;
+	let is_nothing = |reason: &Reason| matches!(reason, Reason::Missing(_) | Reason::Undecided);
 	let nothing =
 		gaps.len() as u64 == u64::from(*next) && gaps.iter().all(|(_, it)| is_nothing(it));
-	let lost = gaps.iter().find(|(_, reason)| is_lost(reason))?;
-	nothing.then_some(&lost.1)
+	let missing = gaps.iter().find(|(_, reason)| reason.is_missing())?;
+	nothing.then_some(&missing.1)
 }
 
 /// Takes away the one file that a fetch has put into its folder, to make room for a better one. Leaves it
@@ -369,10 +359,10 @@ fn add(
 	place.next = next;
 	place.bytes += joined.bytes;
 	for (subtask, gap) in joined.gaps {
-		let gap = (subtask, describe(gap));
+		let gap = (subtask, Reason::from(gap));
 		if place.gaps.len() < MAX_GAPS {
 			place.gaps.push(gap);
-		} else if let Some(last) = place.gaps.last_mut().filter(|_| is_lost(&gap.1)) {
+		} else if let Some(last) = place.gaps.last_mut().filter(|_| gap.1.is_missing()) {
 			// That anything is to be looked for again must not be lost with the rest.
 			*last = gap;
 		}
@@ -454,23 +444,13 @@ fn is_same(one: &Path, other: &Path) -> Result<bool> {
 	}
 }
 
-/// Why a subtask adds nothing, or not what it should, in words.
-pub fn describe(gap: Gap) -> String {
-	match gap {
-		Gap::Undecided => UNDECIDED.into(),
-		Gap::Ended(ending) => ending.to_string(),
-		Gap::Missing(block) => format!("{LOST} (block {})", display(&block)),
-		Gap::Unreadable(why) => format!("{UNREADABLE} ({why})"),
-	}
-}
-
 #[cfg(test)]
 mod tests {
 	use std::io::Write;
 
 	use dgcs_content::{
-		prepare, put_blob, result_id, seal_result, Cut, Directory, Ending, Input, Plan, Scope,
-		TaskKeys, TaskNonce, DEFAULT_SHARD_SIZE,
+		content_id::display, prepare, put_blob, result_id, seal_result, Cut, Directory, Ending,
+		Input, Plan, Scope, TaskKeys, TaskNonce, DEFAULT_SHARD_SIZE,
 	};
 	use dgcs_primitives::{RangeIndex, Round};
 
@@ -559,11 +539,11 @@ mod tests {
 		}
 
 		/// Takes the result of a subtask away, and says what is said of it then.
-		fn lose(&self, subtask: u32) -> String {
+		fn lose(&self, subtask: u32) -> Reason {
 			let (digest, _) = self.verdicts[subtask as usize].result.expect("it has one");
 			let id = result_id(&digest);
 			fs::remove_file(self.store.path_of(&id)).expect("stored");
-			format!("nobody has its result (block {})", display(&id))
+			Reason::Missing(display(&id))
 		}
 	}
 
@@ -703,9 +683,9 @@ mod tests {
 		let [first, ..] = [0, 1, 2].map(|subtask| task.lose(subtask));
 		let mut place = task.all(task.begin());
 		assert_eq!((place.bytes, place.gaps.len()), (0, 3));
-		assert_eq!(in_vain(&place), Some(&*first));
+		assert_eq!(in_vain(&place), Some(&first));
 		place.gaps[1].1 = "no verdict".into();
-		assert_eq!(in_vain(&place), Some(&*first), "it has none");
+		assert_eq!(in_vain(&place), Some(&first), "it has none");
 		place.gaps[1].1 = "out of fuel".into();
 		assert_eq!(in_vain(&place), None, "one was found");
 		place.gaps.remove(1);
@@ -718,7 +698,7 @@ mod tests {
 	fn that_results_are_to_be_looked_for_again_is_known_however_many_gaps_there_are() {
 		let task = Solved::new(1, Join::Concatenate);
 		let reason = task.lose(0);
-		let gaps = vec![(7, "trap".to_owned()); MAX_GAPS];
+		let gaps = vec![(7, "trap".into()); MAX_GAPS];
 		let place = task.add(Fetched { gaps, ..task.begin() });
 		assert_eq!(place.gaps.len(), MAX_GAPS);
 		assert_eq!(place.gaps.last(), Some(&(0, reason)));
@@ -869,7 +849,7 @@ mod tests {
 	fn what_a_failed_step_has_put_is_taken_back_and_nothing_else() {
 		let folder = tempfile::tempdir().expect("a folder");
 		let out = folder.path().join("out");
-		let gaps = vec![(0, "out of memory".to_string())];
+		let gaps = vec![(0, "out of memory".into())];
 		let fetched =
 			Fetched { next: 1, bytes: 4, gaps, done: true, ..Fetched::begun(out.clone()) };
 		take_back(&fetched).expect("there is nothing");

@@ -1,12 +1,16 @@
 //! What a task costs, before anything is signed.
 
 use dgcs_client::{call, fee, AccountId, Balance, Call, Chain, Funds};
+use dgcs_content::MAX_SHARED_KEYS;
 use dgcs_primitives::{api::EstimateError, Price, TaskSpec};
 
 use crate::{
 	error::{Error, Result},
 	workforce::Workforce,
 };
+
+/// The most ranges of a task: each has a key that masternodes share, and the task has one.
+const MAX_RANGES: u32 = MAX_SHARED_KEYS - 1;
 
 /// A price, and what there is to pay it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +37,7 @@ pub async fn quote(chain: &Chain, account: &AccountId, spec: TaskSpec<Balance>) 
 		Err(EstimateError::Invalid(reason)) => return Err(Error::Refused { reason }),
 		Err(EstimateError::Overflow) => return Err(Error::PriceOverflow),
 	};
+	check_ranges(&spec)?;
 	Ok(Quote {
 		price,
 		fee: fee(chain, account, &submission(&spec)).await?,
@@ -41,6 +46,16 @@ pub async fn quote(chain: &Chain, account: &AccountId, spec: TaskSpec<Balance>) 
 		block_time: at.block_time()?,
 		spec,
 	})
+}
+
+/// Checks what the chain knows nothing of: that masternodes share the keys of so many ranges.
+fn check_ranges(spec: &TaskSpec<Balance>) -> Result<()> {
+	let (subtasks, range_size, ranges) = (spec.subtasks, spec.range_size, spec.ranges());
+	if ranges <= MAX_RANGES {
+		return Ok(());
+	}
+	let least = subtasks.div_ceil(MAX_RANGES);
+	Err(Error::TooManyRanges { subtasks, range_size, ranges, most: MAX_RANGES, least })
 }
 
 /// The call that submits a task.
@@ -99,7 +114,7 @@ impl Quote {
 
 #[cfg(test)]
 pub(crate) mod tests {
-	use dgcs_primitives::Price;
+	use dgcs_primitives::{Price, MAX_SUBTASKS};
 	use proptest::prelude::*;
 	use sp_runtime::Perbill;
 
@@ -145,6 +160,34 @@ pub(crate) mod tests {
 		let merge = warned(5, 2);
 		assert_eq!(merge.len(), 1, "{merge:?}");
 		assert!(merge[0].starts_with("the merge step: only 2 operators"), "{merge:?}");
+	}
+
+	#[test]
+	fn no_more_ranges_than_masternodes_share_keys_of() {
+		let check = |subtasks, range_size| {
+			let terms = Terms { range_size, ..Terms::usual() };
+			let survey = Survey { cut: dgcs_content::Cut::Files, subtasks, bytes: 0 };
+			check_ranges(&terms.spec(&Outline::of(&survey, &terms), 3000))
+		};
+		// A key for each range, and the task's.
+		let most = (1 << 20) - 1;
+		check(most, Some(1)).expect("as many as there may be");
+		let error = check(most + 1, Some(1)).expect_err("one range more").to_string();
+		for part in [
+			"1048576 subtasks, leased 1 at a time, are 1048576 ranges",
+			"at most 1048575 ranges",
+			"(--range 2)",
+		] {
+			assert!(error.contains(part), "{part}: {error}");
+		}
+		check(most + 1, Some(2)).expect("as was said");
+		// What is said helps, and nothing less.
+		let error = check(MAX_SUBTASKS, Some(16)).expect_err("one range more").to_string();
+		assert!(error.contains("1048576 ranges") && error.contains("(--range 17)"), "{error}");
+		check(MAX_SUBTASKS, Some(17)).expect("as was said");
+		for subtasks in [1, most, most + 1, MAX_SUBTASKS] {
+			check(subtasks, None).expect("what suits the number of subtasks is never too many");
+		}
 	}
 
 	proptest! {

@@ -27,11 +27,13 @@ use walkdir::WalkDir;
 
 use crate::{
 	error,
+	reason::Reason,
 	wish::{JoinBy, Wish},
 };
 
-/// The version of the format. Records of version 1 are read as well: they lack what is optional here.
-const VERSION: u32 = 2;
+/// The version of the format. Earlier records are read as well: those of version 1 lack what is optional
+/// here, and up to version 2 the reasons of gaps are words.
+const VERSION: u32 = 3;
 /// The largest file that is read. Arguments and environment are at most 64 KiB, and there is little else.
 const MAX_FILE: u64 = 4 << 20;
 /// The most tasks that are listed.
@@ -200,7 +202,7 @@ pub struct Fetched {
 	/// How many bytes of output are there.
 	pub bytes: u64,
 	/// Subtasks that add nothing, or not what they should, and why.
-	pub gaps: Vec<(u32, String)>,
+	pub gaps: Vec<(u32, Reason)>,
 	/// Whether all of it is in its place.
 	pub done: bool,
 }
@@ -318,8 +320,13 @@ impl Record {
 		if start.version > VERSION {
 			return Err(RecordError::Future { path: path.into(), version: start.version });
 		}
-		let record: Self =
+		let mut record: Self =
 			serde_json::from_str(text).map_err(|error| foreign(error.to_string()))?;
+		if start.version < 3 {
+			for (_, reason) in record.fetched.iter_mut().flat_map(|fetched| &mut fetched.gaps) {
+				*reason = Reason::from(reason.to_string().as_str());
+			}
+		}
 		// What is written again may have what an earlier version did not know.
 		Ok(Record { version: VERSION, ..record })
 	}
@@ -568,8 +575,8 @@ mod tests {
 		let name = text.replace("07070707\"", "08080808\"");
 		assert!(matches!(with(&name), Err(RecordError::Foreign { .. })));
 		// A later version may have any fields.
-		let future = "{\"format\": \"dgcs-task\", \"version\": 3, \"name\": []}";
-		assert!(matches!(with(future), Err(RecordError::Future { version: 3, .. })));
+		let future = "{\"format\": \"dgcs-task\", \"version\": 4, \"name\": []}";
+		assert!(matches!(with(future), Err(RecordError::Future { version: 4, .. })));
 		let (records, wrong) = tasks.list().expect("the folder is readable");
 		assert!(records.is_empty());
 		assert_eq!(wrong.len(), 1, "it is said, and does not hide the rest");
@@ -587,13 +594,41 @@ mod tests {
 		let path = folder.path().join("tasks/07070707/record.json");
 		let text = fs::read_to_string(&path).expect("just written");
 		assert!(!text.contains("entries"), "a stamp as version 1 has it: {text}");
-		let first = text.replace("\"version\": 2", "\"version\": 1");
+		let first = text.replace("\"version\": 3", "\"version\": 1");
 		assert_ne!(first, text);
 		fs::write(&path, first).expect("writable");
 		let written = open.record.clone();
 		drop(open);
 		let open = tasks.open("07070707").expect("readable");
 		assert_eq!(open.record, written);
+		open.save().expect("there is room");
+		assert_eq!(fs::read_to_string(&path).expect("just written"), text, "of today's version");
+	}
+
+	#[test]
+	fn a_fetch_that_version_2_has_interrupted_goes_on() {
+		let (folder, tasks) = tasks();
+		let mut open = tasks.create(record(7)).expect("there is room");
+		let reasons: [(Reason, &str); 4] = [
+			(Reason::Undecided, "no verdict"),
+			(Reason::Missing("b".into()), "nobody has its result (block b)"),
+			(Reason::Unreadable("w".into()), "what its workers agreed on is no result (w)"),
+			(Reason::Ended("trap".into()), "trap"),
+		];
+		let gaps: Vec<_> = (0..).zip(reasons.iter().map(|(reason, _)| reason.clone())).collect();
+		open.update(|record| {
+			record.fetched = Some(Fetched { next: 9, gaps, ..Fetched::begun("out".into()) });
+		})
+		.expect("there is room");
+		let path = folder.path().join("tasks/07070707/record.json");
+		let text = fs::read_to_string(&path).expect("just written");
+		let mut second: serde_json::Value = serde_json::from_str(&text).expect("just written");
+		second["version"] = 2.into();
+		for (gap, (_, words)) in reasons.iter().enumerate() {
+			second["fetched"]["gaps"][gap][1] = (*words).into();
+		}
+		fs::write(&path, second.to_string()).expect("writable");
+		assert_eq!(tasks.get("07070707").expect("readable"), open.record);
 		open.save().expect("there is room");
 		assert_eq!(fs::read_to_string(&path).expect("just written"), text, "of today's version");
 	}

@@ -32,6 +32,7 @@ use crate::{
 	content::read_program,
 	error::{at, Error, Result},
 	fetch::SOLUTION,
+	reason::Reason,
 	survey::{self, Survey},
 	wish::{JoinBy, Outline, Wish},
 };
@@ -55,7 +56,7 @@ pub struct Trial {
 	/// Bytes of the solution.
 	pub bytes: u64,
 	/// Subtasks that did not end well, and how they ended.
-	pub gaps: Vec<(u32, String)>,
+	pub gaps: Vec<(u32, Reason)>,
 }
 
 /// The most that any of some computations took, each by itself.
@@ -144,8 +145,8 @@ impl Attempt<'_> {
 impl Trial {
 	fn take(&mut self, joined: Joined) {
 		self.bytes = joined.bytes;
-		let words = |(subtask, gap)| (subtask, crate::fetch::describe(gap));
-		self.gaps = joined.gaps.into_iter().map(words).collect();
+		let reason = |(subtask, gap)| (subtask, Reason::from(gap));
+		self.gaps = joined.gaps.into_iter().map(reason).collect();
 	}
 }
 
@@ -451,8 +452,8 @@ mod tests {
 		];
 		for (body, ending, each) in cases {
 			let trial = try_program(&command(body)).expect(body);
-			let gaps: Vec<_> =
-				ending.iter().flat_map(|it| [(0, it.to_string()), (1, it.to_string())]).collect();
+			let gaps: Vec<(u32, Reason)> =
+				ending.iter().flat_map(|it| [(0, (*it).into()), (1, (*it).into())]).collect();
 			assert_eq!((trial.subtasks, &trial.gaps), (2, &gaps), "{body}");
 			assert_eq!(trial.bytes, 2 * each, "what it wrote before is there: {body}");
 		}

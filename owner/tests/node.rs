@@ -15,7 +15,7 @@ use dgcs_owner::{
 	wish::{JoinBy, Outline, Split, Terms, Wish},
 	Error, Ledger, Quote, Stage, Tell,
 };
-use dgcs_primitives::{SpecError, TaskEnd};
+use dgcs_primitives::{SpecError, TaskEnd, TaskSpec};
 use dgcs_store::{Config, Embedded, Store};
 use sp_core::H256;
 
@@ -171,6 +171,10 @@ async fn prices_are_the_chains(desk: &Desk) {
 	assert!(matches!(refused, Error::Refused { reason: SpecError::Replicas }), "{refused}");
 	let rich = Terms { reward: u128::MAX / 4, ..Terms::usual() };
 	assert!(matches!(desk.quote(rich).await, Err(Error::PriceOverflow)));
+	// The chain would take it, and masternodes would not.
+	let many = TaskSpec { subtasks: 1 << 20, range_size: 1, ..quoted.spec.clone() };
+	let refused = quote(&desk.chain, &desk.id(), many).await.expect_err("a key for each range");
+	assert!(matches!(refused, Error::TooManyRanges { least: 2, .. }), "{refused}");
 
 	let nobody = Account::from_uri("//Nobody at all").expect("an account").id();
 	let quoted = quote(&desk.chain, &nobody, quoted.spec).await.expect("anybody may ask");

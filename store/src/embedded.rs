@@ -347,7 +347,8 @@ async fn on<R: Send + 'static>(
 	blocking(move || work(&database)).await
 }
 
-async fn blocking<R: Send + 'static>(
+/// Does `work` on a thread that may wait. A panic in it is an error.
+pub(crate) async fn blocking<R: Send + 'static>(
 	work: impl FnOnce() -> Result<R> + Send + 'static,
 ) -> Result<R> {
 	spawn_blocking(work).await.map_err(|error| Error::Broken(error.to_string()))?

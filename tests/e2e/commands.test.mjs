@@ -83,6 +83,7 @@ describe('commands', () => {
 		assert.deepEqual(list.trim().split('\n'), [`${me.address}  me`, `${other}  other`]);
 		const [{ accounts }] = (await json('home', ['account', 'list'])).said;
 		assert.deepEqual(accounts, [{ name: 'me', address: me.address }, { name: 'other', address: other }]);
+		assert.equal((await say('home', ['key', 'list'])).out, list, '`dgcs key` has the same commands');
 		const gift = api.tx.balances.transferKeepAlive(me.address, 50n * DGC);
 		await send(api, gift, account('//Bob'));
 		const shown = (await say('home', ['account', 'show', 'me', '--money', ...chain])).out;
@@ -100,7 +101,7 @@ describe('commands', () => {
 		const exported = JSON.parse(readFileSync(file, 'utf8'));
 		const { out: printed } = await say('home', ['account', 'export', 'me']);
 		assert.deepEqual(JSON.parse(printed), exported);
-		assert.deepEqual((await json('home', ['account', 'export', 'me'])).said[0], exported);
+		assert.deepEqual((await json('home', ['key', 'backup', 'me'])).said[0], exported);
 		const pair = new Keyring().addFromJson(exported);
 		pair.decodePkcs8(PASSWORD);
 		assert.equal(pair.address, me.address);

@@ -2,7 +2,7 @@
 // when it is back, and hands them over. Of five, since four are the fewest that must stay.
 
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 
@@ -35,15 +35,14 @@ describe('a masternode that leaves', () => {
 		await network.specify('local');
 		await Promise.all(MASTERNODES.map((name) => network.add(name, [`--${name}`])));
 		const { folder } = await network.add('eve', ['--name', 'eve']);
-		const made = await type(['key', 'generate-encryption', '--chain', network.spec, '--base-path', folder]);
-		assert.equal(made.code, 0, made.err);
+		const key = await restored(folder);
 		await network.start();
 		api = network.api('alice');
 		log = await EventLog.follow(api);
 		await Promise.all(HEIRS.map(async (name) => lines.set(name, await Line.to(network.node(name).url))));
 		worker = new Worker(api, log, '//handover//worker', { conduct: 'neverCommits' });
 		const registered = startWorkers(api, log, account('//Alice//stash'), [worker]);
-		await Promise.all([registered, join('eve', made.out.trim()), register().then(submit)]);
+		await Promise.all([registered, join('eve', key), register().then(submit)]);
 	});
 
 	after(async () => {
@@ -51,6 +50,28 @@ describe('a masternode that leaves', () => {
 		lines.forEach((line) => line.close());
 		await network?.stop();
 	});
+
+	/** Makes an encryption key in a node's folder, loses its file, and has it again from its words. */
+	async function restored(folder) {
+		const key = (what, options) =>
+			type(['key', `${what}-encryption`, '--chain', network.spec, '--base-path', folder], options);
+		const prints = async (...args) => {
+			const { code, out, err } = await key(...args);
+			assert.equal(code, 0, err);
+			return out.trim();
+		};
+		const made = await prints('generate');
+		const words = await prints('backup');
+		assert.equal(words.split(' ').length, 24);
+		const file = readdirSync(folder, { recursive: true }).find((name) => name.endsWith(`x25519-${made.slice(2)}`));
+		rmSync(path.join(folder, file));
+		const lost = await key('show');
+		assert.deepEqual([lost.code, lost.out], [1, '']);
+		assert.match(lost.err, /no encryption key in .*restore-encryption/);
+		assert.equal(await prints('restore', { input: `${words}\n` }), made);
+		assert.equal(await prints('show'), made);
+		return made;
+	}
 
 	/** Where others reach a masternode. */
 	const address = (name) => lines.get(name)?.url ?? network.node(name).url;

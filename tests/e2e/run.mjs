@@ -13,7 +13,9 @@ import { fileURLToPath } from 'node:url';
 const here = fileURLToPath(new URL('.', import.meta.url));
 const given = process.argv.slice(2);
 // The longest first, so that no single one is left at the end.
-const CHAIN = ['network', 'tasks', 'bad-input', 'handover', 'lending', 'upgrade', 'interface', 'votes'];
+const CHAIN = [
+	'network', 'tasks', 'bad-input', 'handover', 'finality', 'lending', 'upgrade', 'interface', 'votes',
+];
 const WORK = ['work', 'rust', 'demo', 'commands', 'kubo', 'forgetful'];
 const order = [...CHAIN, ...WORK].map((name) => `${name}.test.mjs`);
 const all = readdirSync(here)

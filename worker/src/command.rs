@@ -3,15 +3,16 @@
 use std::{
 	fs,
 	io::{self, Write},
-	num::NonZeroUsize,
 	path::{Path, PathBuf},
 	sync::Arc,
 	time::Duration,
 };
 
 use dgcs_client::{
-	parse_address, Account, AccountError, AccountFile, Chain as ClientChain, Error, Keystore,
-	KeystoreError, Options, Sender,
+	parse_address,
+	user::{self, PASSWORD},
+	Account, AccountError, AccountFile, Chain as ClientChain, Error, Keystore, KeystoreError,
+	Options, Sender,
 };
 use dgcs_primitives::api::Capacity;
 use dgcs_sandbox::{Cache, CacheError, RunError, Sandbox};
@@ -32,16 +33,13 @@ use crate::{
 	live::{LiveChain, LiveShares, LiveStore},
 	machine::{Identity, Machine, SaltKey, Stop},
 	registration::{Asked, Dgc, RegistrationError},
-	slots::{lower_priority, Slots},
+	slots::Slots,
 };
 
 /// How often the machine is looked at.
 const LOOK: Duration = Duration::from_secs(2);
 /// How long what is under way at the end may take.
 const LAST_WORDS: Duration = Duration::from_secs(5);
-
-/// The variable with the account's password, as all commands know it.
-const PASSWORD: &str = "DGCS_PASSWORD";
 
 /// Compute strangers' subtasks for pay.
 #[derive(Clone, Debug, clap::Args)]
@@ -201,7 +199,6 @@ impl WorkerCommand {
 		}
 		let (config, terms) = self.terms()?;
 		let account = self.open_account()?;
-		share_pool(&terms, config.nice);
 		// What isn't computing is little: two threads, whatever the machine.
 		let runtime = tokio::runtime::Builder::new_multi_thread()
 			.worker_threads(2)
@@ -232,15 +229,14 @@ impl WorkerCommand {
 			return Ok(Account::from_uri(uri)?);
 		}
 		let file = account_file(self.account.as_deref().unwrap_or_default(), keystore().as_ref())?;
-		Ok(file.open(&self.password(std::env::var(PASSWORD).ok())?)?)
+		Ok(file.open(&self.password(user::password_set())?)?)
 	}
 
 	/// The account's password, which is `set` in the environment unless there is a file with it.
 	fn password(&self, set: Option<String>) -> Result<String, WorkerError> {
 		if let Some(path) = &self.password_file {
-			let text = fs::read_to_string(path)
-				.map_err(|source| WorkerError::File { path: path.clone(), source })?;
-			return Ok(text.lines().next().unwrap_or_default().to_string());
+			return user::password_in(path)
+				.map_err(|source| WorkerError::File { path: path.clone(), source });
 		}
 		match set {
 			Some(password) => Ok(password),
@@ -347,9 +343,7 @@ impl WorkerCommand {
 
 /// Where `dgcs account` keeps accounts, unless it is told otherwise. `None`: there is no home folder.
 fn keystore() -> Option<Keystore> {
-	let xdg = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|p| p.is_absolute());
-	let data = xdg.or_else(|| Some(std::env::home_dir()?.join(".local/share")))?;
-	Some(Keystore::new(data.join("dgcs/accounts")))
+	Some(user::accounts(&user::data_folder()?))
 }
 
 /// The file that `account` is the path of; if there is none, that of the account with this name or address.
@@ -384,21 +378,6 @@ async fn results_kept(chain: &ClientChain, hours: u32) -> Result<u32, WorkerErro
 	let block_ms = chain.at_best().await?.block_time()?.max(1);
 	let blocks = u64::from(hours) * 3_600_000 / block_ms;
 	Ok(u32::try_from(blocks).unwrap_or(u32::MAX))
-}
-
-/// Content is hashed and opened on a pool of threads: as many as there are slots, which give way as
-/// those do. What is lent now bounds the runs that ask for content, not the threads: where there are more
-/// slots than that, one input may take all of them for the moment that it takes to open it. A program that
-/// embeds this and has a pool already keeps its own.
-fn share_pool(terms: &Terms, nice: i32) {
-	let threads = NonZeroUsize::new(terms.idle_slots.into()).map_or(1, NonZeroUsize::get);
-	let pool = rayon::ThreadPoolBuilder::new()
-		.num_threads(threads)
-		.start_handler(move |_| lower_priority(nice))
-		.thread_name(|number| format!("content-{number}"));
-	if let Err(error) = pool.build_global() {
-		log::debug!("the pool of threads is as it was: {error}");
-	}
 }
 
 /// Looks at the machine time and again, and says how much may run.

@@ -1,14 +1,18 @@
-//! The threads that compute: one for each run, at a low priority, never more than the machine lends.
+//! The threads that compute: one for each run and all that it does, at a low priority, never more than the
+//! machine lends.
 
 use std::{
 	collections::HashMap,
 	panic::{catch_unwind, AssertUnwindSafe},
-	sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+	sync::{mpsc::channel, Arc, Condvar, Mutex, MutexGuard, PoisonError},
 };
+
+use rayon::ThreadPoolBuilder;
 
 use crate::execute::Abandon;
 
-/// Runs on threads of their own.
+/// Runs on threads of their own: one each, on which its content is opened, its program compiled and run, and
+/// its results sealed. So as many runs as may go on take no more than as many cores.
 ///
 /// How many go on at the same time is decided by who starts them; what holds here whatever is
 /// decided is that no more than `most` do: a run that was abandoned and has not ended yet keeps its
@@ -56,8 +60,7 @@ impl Slots {
 		let run = move || {
 			shared.enter();
 			lower_priority(nice);
-			// What a panicking run leaves behind half-done is its own.
-			let result = catch_unwind(AssertUnwindSafe(|| work(&abandon))).ok();
+			let result = on_this_thread(move || work(&abandon));
 			shared.leave(number);
 			ended(result);
 		};
@@ -99,9 +102,35 @@ impl Shared {
 	}
 }
 
+/// Does `work` with this thread as the only one of a pool of rayon's: whatever `work` would share with other
+/// threads stays here. `None` if it panicked, or there can be no pool.
+fn on_this_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+	let mut own = None;
+	let pool = ThreadPoolBuilder::new().num_threads(1).spawn_handler(|thread| {
+		own = Some(thread);
+		Ok(())
+	});
+	let pool = match pool.build() {
+		Ok(pool) => pool,
+		Err(error) => {
+			log::error!("a run can't be kept on its thread, and is not started: {error}");
+			return None;
+		},
+	};
+	let (sender, receiver) = channel();
+	pool.spawn(move || {
+		// What a panicking run leaves behind half-done is its own.
+		let _ = sender.send(catch_unwind(AssertUnwindSafe(work)).ok());
+	});
+	// A pool that nobody holds any more lets its thread go once all of its work is done.
+	drop(pool);
+	own?.run();
+	receiver.recv().ok()?
+}
+
 /// Makes this thread give way to others. On Linux that is the thread alone; elsewhere it may be the
 /// process, all of which may give way.
-pub(crate) fn lower_priority(nice: i32) {
+fn lower_priority(nice: i32) {
 	// Giving way is always allowed; where it isn't known, the scheduler's own fairness is left.
 	if let Err(error) = rustix::process::setpriority_process(None, nice) {
 		log::debug!("the priority of a thread stays as it is: {error}");
@@ -111,9 +140,9 @@ pub(crate) fn lower_priority(nice: i32) {
 #[cfg(test)]
 mod tests {
 	use super::*;
-	use std::sync::{
-		atomic::{AtomicUsize, Ordering},
-		mpsc::channel,
+	use std::{
+		sync::atomic::{AtomicUsize, Ordering},
+		thread::ThreadId,
 	};
 
 	#[test]
@@ -148,6 +177,47 @@ mod tests {
 			let runs = slots.shared.lock();
 			assert_eq!((runs.going, runs.handles.len()), (0, 0));
 		}
+	}
+
+	#[test]
+	fn what_a_run_shares_stays_on_its_thread() {
+		let (sender, receiver) = channel();
+		let threads = |_: &Abandon| {
+			let mut threads = vec![std::thread::current().id()];
+			let (shared, thread) = channel();
+			rayon::scope(|pool| {
+				for _ in 0..100 {
+					let shared = shared.clone();
+					pool.spawn(move |_| {
+						shared.send(std::thread::current().id()).expect("the run listens");
+					});
+				}
+			});
+			drop(shared);
+			threads.extend(thread);
+			let (left, right) =
+				rayon::join(|| std::thread::current().id(), || std::thread::current().id());
+			threads.extend([left, right]);
+			threads
+		};
+		// One after the other and at the same time: each run has its own.
+		let slots = Slots::new(3, 19);
+		for number in 0..10 {
+			let sender = sender.clone();
+			slots.start(number, threads, move |threads: Option<Vec<ThreadId>>| {
+				sender.send(threads).expect("the test listens");
+			});
+		}
+		drop(sender);
+		let mut own = Vec::new();
+		for threads in receiver {
+			let threads = threads.expect("no run panics");
+			assert_eq!(threads.len(), 103);
+			assert!(threads.iter().all(|thread| *thread == threads[0]), "{threads:?}");
+			assert!(!own.contains(&threads[0]));
+			own.push(threads[0]);
+		}
+		assert_eq!(own.len(), 10);
 	}
 
 	#[test]

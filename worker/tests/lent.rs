@@ -340,6 +340,47 @@ async fn what_runs_follows_load_hours_battery_and_memory() {
 	bench.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn content_is_opened_on_no_more_cores_than_are_lent() {
+	const CONFIG: &str = r#"
+		slot_memory_mib = 160
+		idle = { cores = 2, memory = "50%" }
+		busy = { cores = 1, memory = "50%" }
+		use = { busy_above = 25, busy_after = 10, idle_below = 15, idle_after = 180, keep_free_mib = 512 }
+	"#;
+	let _alone = ALONE.lock().await;
+	// All ranges see the same input of many shards, and their programs end at once: what takes time is to
+	// open it.
+	let scene = Scene::new(Setting {
+		program: scene::program(""),
+		input: Some(&b"x".repeat(128 << 20)),
+		cut: Cut::Index(16),
+		range_size: 1,
+		masternodes: 1,
+	});
+	assert!(scene.manifest().shards.len() >= 16);
+	let lend = |slots, reason| Allowance { slots, reason };
+	let mut bench = Bench::start(scene, CONFIG, 1 << 30, |_| ());
+
+	// One slot of two, which has the machine's other cores beside it.
+	assert_eq!(bench.used(1, 60.0), lend(2, Reason::Idle));
+	assert_eq!(bench.used(10, 60.0), lend(1, Reason::InUse));
+	bench.obeys(lend(1, Reason::InUse)).await;
+	let before = now();
+	bench.computes(6, "ok").await;
+	let used = cores_since(before);
+	assert!(used < 1.25, "{used} cores of the one that is lent");
+
+	// None: the run that opens its input ends as well.
+	assert_eq!(bench.after(1, |seen| seen.on_battery = true), lend(0, Reason::OnBattery));
+	bench.obeys(lend(0, Reason::OnBattery)).await;
+	let before = now();
+	bench.blocks(50).await;
+	let used = cores_since(before);
+	assert!(used < 0.2, "{used} cores of none that is lent");
+	bench.end().await;
+}
+
 /// What only Linux tells.
 #[cfg(target_os = "linux")]
 mod measured {

@@ -1,16 +1,13 @@
 //! The blobs of a task: which there are, what its manifest promises of them, and what each costs.
 
 use codec::{Decode, Encode};
-use dgcs_content::{keys::HolderShares, Blob, Manifest};
+use dgcs_content::{keys::HolderShares, Blob, Manifest, MAX_SHARED_KEYS};
 use dgcs_primitives::{ResultDigest, TaskId};
 
 /// The most bytes of a program: what the sandbox takes.
 pub const MAX_PROGRAM: u64 = 32 << 20;
 /// The most bytes of the owner's private part.
 pub const MAX_PRIVATE: u64 = 64 << 20;
-/// The most keys of one task that shares are opened of: a blob of 32 MiB for each masternode. More
-/// subtasks than that are put into ranges.
-pub const MAX_KEYS: u32 = 1 << 20;
 /// What a blob is charged at the least, for its entry in the store.
 pub(super) const LEAST_CHARGE: u64 = 4096;
 
@@ -88,7 +85,7 @@ impl Promise {
 		rule("a private part of bytes", private.len, MAX_PRIVATE)?;
 		let keys = manifest.shared_keys();
 		if !manifest.holders.is_empty() {
-			rule("shares of keys", keys.into(), MAX_KEYS.into())?;
+			rule("shares of keys", keys.into(), MAX_SHARED_KEYS.into())?;
 		}
 		let size = HolderShares::sealed_size(keys);
 		for holder in &manifest.holders {

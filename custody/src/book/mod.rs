@@ -35,7 +35,7 @@ use entry::{Counts, Ended, Entry};
 use item::{charge, Lane};
 use queue::Queue;
 
-pub use item::{Holding, Item, Job, Promise, MAX_KEYS, MAX_PRIVATE, MAX_PROGRAM};
+pub use item::{Holding, Item, Job, Promise, MAX_PRIVATE, MAX_PROGRAM};
 pub use limits::Limits;
 pub use queue::Failure;
 

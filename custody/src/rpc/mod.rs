@@ -12,7 +12,7 @@ use std::{
 };
 
 use codec::{DecodeAll, Encode};
-use dgcs_primitives::{RangeIndex, TaskId};
+use dgcs_primitives::{RangeIndex, TaskId, WorkBlock};
 use dgcs_rpc::{
 	masternode::{Held, KeptSpec, ReceiptsPage, ReleasedShare, WorkChainPage},
 	optional, required, Param,
@@ -25,8 +25,9 @@ pub(crate) use error::OFFER_NOT_NOW;
 
 use crate::{
 	custody::Custody,
-	edges::{AccountId, Store},
+	edges::{AccountId, Receipt, Store},
 	hand_over::Offer,
+	work::KeptPage,
 };
 
 /// What masternodes keep for owners and workers.
@@ -107,6 +108,18 @@ impl CustodyRpc {
 	fn custody(&self) -> Result<&Custody, RpcError> {
 		self.custody.get().map(|custody| &**custody).ok_or(RpcError::NoMasternode)
 	}
+
+	/// What is kept of the blocks of the task's work chain from number `from` on.
+	fn kept_page(
+		&self,
+		task: Option<Param<TaskId>>,
+		from: Option<Param<u32>>,
+	) -> Result<KeptPage, RpcError> {
+		let task = required("task", task)?;
+		let from = optional("from", from)?.unwrap_or_default();
+		let page = self.custody()?.work_chain(task, from).map_err(RpcError::Disk)?;
+		page.ok_or(RpcError::NothingHeld { task })
+	}
 }
 
 impl CustodyApiServer for CustodyRpc {
@@ -142,10 +155,8 @@ impl CustodyApiServer for CustodyRpc {
 		task: Option<Param<TaskId>>,
 		from: Option<Param<u32>>,
 	) -> Result<WorkChainPage, RpcError> {
-		let task = required("task", task)?;
-		let from = optional("from", from)?.unwrap_or_default();
-		let page = self.custody()?.work_chain(task, from).map_err(RpcError::Disk)?;
-		let (height, blocks) = page.ok_or(RpcError::NothingHeld { task })?;
+		let KeptPage { height, blocks } = self.kept_page(task, from)?;
+		let blocks: Vec<WorkBlock> = blocks.into_iter().map(|kept| kept.block).collect();
 		Ok(WorkChainPage { height, blocks: blocks.encode() })
 	}
 
@@ -154,10 +165,9 @@ impl CustodyApiServer for CustodyRpc {
 		task: Option<Param<TaskId>>,
 		from: Option<Param<u32>>,
 	) -> Result<ReceiptsPage, RpcError> {
-		let task = required("task", task)?;
-		let from = optional("from", from)?.unwrap_or_default();
-		let page = self.custody()?.receipts(task, from).map_err(RpcError::Disk)?;
-		let (height, receipts) = page.ok_or(RpcError::NothingHeld { task })?;
+		let KeptPage { height, blocks } = self.kept_page(task, from)?;
+		let receipts: Vec<Option<Vec<Receipt>>> =
+			blocks.into_iter().map(|kept| kept.receipts).collect();
 		Ok(ReceiptsPage { height, receipts: receipts.encode() })
 	}
 

@@ -1,11 +1,11 @@
-//! `dgcs account`.
+//! `dgcs account`, and the same under `dgcs key`.
 
-use dgcs_client::{Account, AccountFile};
+use dgcs_client::{user, Account, AccountFile};
 use serde_json::json;
 
 use super::{
 	args::{AccountCommand, AccountListArgs, AccountShowArgs, ExportArgs, ImportArgs, NewArgs},
-	context::{connect, new_password, password, secret, Folders, PASSWORD},
+	context::{connect, new_password, password, secret, Folders},
 	exit::{CommandError, Result},
 	output::Output,
 };
@@ -55,7 +55,7 @@ fn import(args: &ImportArgs, output: &Output) -> Result<()> {
 		},
 		None => {
 			let account = Account::from_uri(&secret("The account's words: ")?)?;
-			let from_pipe = args.password_file.is_none() && std::env::var(PASSWORD).is_err();
+			let from_pipe = args.password_file.is_none() && user::password_set().is_none();
 			let password = if from_pipe {
 				new_password(None)?
 			} else {

@@ -66,12 +66,14 @@ pub enum AccountCommand {
 	/// Make an account, and show its secret words once
 	New(NewArgs),
 	/// Take in an account: from its words, or from a file of polkadot.js
+	#[command(visible_alias = "restore")]
 	Import(ImportArgs),
 	/// List the accounts on this machine
 	List(AccountListArgs),
 	/// Show an account's address, keys and money
 	Show(AccountShowArgs),
 	/// Write an account's encrypted file elsewhere: a backup, which polkadot.js opens as well
+	#[command(visible_alias = "backup")]
 	Export(ExportArgs),
 }
 
@@ -732,6 +734,19 @@ mod tests {
 			Ok(other) => panic!("{other:?}"),
 			Err(error) => Err(error.to_string()),
 		}
+	}
+
+	#[test]
+	fn an_account_is_backed_up_and_restored() {
+		let Ok(Dgcs::Account(AccountCommand::Export(args))) = parse("account backup me --file f")
+		else {
+			panic!("`backup` is another word for `export`");
+		};
+		assert_eq!((args.name.as_str(), args.file), ("me", Some("f".into())));
+		let Ok(Dgcs::Account(AccountCommand::Import(args))) = parse("account restore me") else {
+			panic!("`restore` is another word for `import`");
+		};
+		assert_eq!((args.name.as_str(), args.file), ("me", None));
 	}
 
 	#[test]

@@ -6,7 +6,10 @@ use std::{
 	time::Duration,
 };
 
-use dgcs_client::{Account, AccountFile, AccountId, Chain, Keystore, Options};
+use dgcs_client::{
+	user::{self, PASSWORD},
+	Account, AccountFile, AccountId, Chain, Keystore, Options,
+};
 use dgcs_store::{Config, Embedded, Kubo, Store};
 
 use super::{
@@ -16,9 +19,6 @@ use super::{
 };
 use crate::{error::at, record::Tasks};
 
-/// The variable with an account's password.
-pub(super) const PASSWORD: &str = "DGCS_PASSWORD";
-
 /// Where everything of a user is.
 #[derive(Clone, Debug)]
 pub(super) struct Folders {
@@ -26,13 +26,9 @@ pub(super) struct Folders {
 }
 
 impl Folders {
-	/// As asked for, or in the user's data folder (the XDG base directory specification).
+	/// As asked for, or in the user's data folder.
 	pub fn of(common: &Common) -> Result<Self> {
-		let xdg =
-			|| std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|p| p.is_absolute());
-		let home = || Some(std::env::home_dir()?.join(".local/share"));
-		let usual = || Some(xdg().or_else(home)?.join("dgcs"));
-		let data = common.data.clone().or_else(usual).ok_or_else(|| {
+		let data = common.data.clone().or_else(user::data_folder).ok_or_else(|| {
 			CommandError::Usage(
 				"there is no home folder: say where to keep things by --data".into(),
 			)
@@ -41,7 +37,7 @@ impl Folders {
 	}
 
 	pub fn keystore(&self) -> Keystore {
-		Keystore::new(self.data.join("accounts"))
+		user::accounts(&self.data)
 	}
 
 	pub fn tasks(&self) -> Tasks {
@@ -173,12 +169,9 @@ pub(super) fn address(
 /// A password: from a file's first line, from the environment, or asked for.
 pub(super) fn password(file: Option<&Path>, prompt: &str) -> Result<String> {
 	if let Some(path) = file {
-		let mut line = String::new();
-		let file = std::fs::File::open(path).map_err(at(path))?;
-		std::io::BufReader::new(file).read_line(&mut line).map_err(at(path))?;
-		return Ok(line.trim_end_matches(['\r', '\n']).to_owned());
+		return Ok(user::password_in(path).map_err(at(path))?);
 	}
-	if let Ok(password) = std::env::var(PASSWORD) {
+	if let Some(password) = user::password_set() {
 		return Ok(password);
 	}
 	rpassword::prompt_password(prompt).map_err(|error| {
@@ -191,7 +184,7 @@ pub(super) fn password(file: Option<&Path>, prompt: &str) -> Result<String> {
 /// A new password, asked for twice where it is asked for.
 pub(super) fn new_password(file: Option<&Path>) -> Result<String> {
 	let new = password(file, "New password: ")?;
-	if file.is_none() && std::env::var(PASSWORD).is_err() {
+	if file.is_none() && user::password_set().is_none() {
 		let again = password(None, "The same again: ")?;
 		if again != new {
 			return Err(CommandError::Usage("these were two different passwords".into()));
@@ -233,8 +226,8 @@ async fn typed() -> Option<String> {
 	line.await.ok()
 }
 
-/// A secret: asked for without showing it, or a line of standard input.
-pub(super) fn secret(prompt: &str) -> Result<String> {
+/// The words of a secret: asked for without showing them, or a line of standard input.
+pub fn secret(prompt: &str) -> Result<String> {
 	if std::io::stdin().is_terminal() {
 		return rpassword::prompt_password(prompt).map_err(|error| {
 			CommandError::Usage(format!("the words can't be asked for: {error}"))

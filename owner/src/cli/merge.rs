@@ -235,7 +235,7 @@ pub(super) mod tests {
 		let mut step = record(8, merge);
 		step.fetched = Some(Fetched {
 			next: 1,
-			gaps: reasons.iter().map(|reason| (0, reason.to_string())).collect(),
+			gaps: reasons.iter().map(|reason| (0, (*reason).into())).collect(),
 			done: true,
 			..Fetched::begun("out".into())
 		});

@@ -15,6 +15,7 @@ mod render;
 mod task;
 
 pub use args::{AccountCommand, Common, Format, TaskCommand};
+pub use context::secret;
 pub use exit::{CommandError, Exit, EXIT_CODES};
 
 use std::{future::Future, time::Duration};

@@ -14,8 +14,8 @@ use serde_json::{json, Value};
 
 use super::flags::{quoted, Flags};
 use crate::{
-	fetch::{LOST, UNDECIDED, UNREADABLE},
 	money::show,
+	reason::Reason,
 	record::{Record, Submission},
 	summary::{Summary, VoteSummary},
 	Quote, Stage,
@@ -87,15 +87,18 @@ pub(super) fn settlement(settlement: &Settlement<AccountId, Balance>) -> Value {
 }
 
 /// Subtasks without a result, or with one of a program that failed, for scripts.
-pub(super) fn gap_objects(gaps: &[(u32, String)]) -> Vec<Value> {
-	let object = |(subtask, reason): &(u32, String)| json!({"subtask": subtask, "reason": reason});
+pub(super) fn gap_objects(gaps: &[(u32, Reason)]) -> Vec<Value> {
+	let object = |(subtask, reason): &(u32, Reason)| {
+		let reason = reason.to_string();
+		json!({"subtask": subtask, "reason": reason})
+	};
 	gaps.iter().map(object).collect()
 }
 
 /// What a solution lacks: neighbours with the same reason on one line, and no more than twenty lines.
-pub(super) fn gaps(gaps: &[(u32, String)]) -> String {
+pub(super) fn gaps(gaps: &[(u32, Reason)]) -> String {
 	const MOST: usize = 20;
-	let mut runs: Vec<(u32, u32, &str)> = Vec::new();
+	let mut runs: Vec<(u32, u32, &Reason)> = Vec::new();
 	for (subtask, reason) in gaps {
 		match runs.last_mut() {
 			Some((_, last, same)) if *same == reason && last.checked_add(1) == Some(*subtask) => {
@@ -127,8 +130,8 @@ struct More {
 }
 
 /// What one that ended so had too little of, if that was it.
-fn more(reason: &str, limits: &SubtaskLimits) -> Option<More> {
-	let ended = |ending: Ending| reason == ending.to_string();
+fn more(reason: &Reason, limits: &SubtaskLimits) -> Option<More> {
+	let ended = |ending: Ending| *reason == Reason::Ended(ending.to_string());
 	if ended(Ending::OutOfMemory) {
 		let had = format!("{} MiB", limits.memory_mib);
 		return Some(More { what: "memory", option: "memory SIZE", had });
@@ -138,17 +141,11 @@ fn more(reason: &str, limits: &SubtaskLimits) -> Option<More> {
 	(ended(Ending::OutOfFuel) || ended(Ending::TimedOut)).then_some(time)
 }
 
-/// Of what kind the reason of a gap is: exit codes are one, and so are results that nobody has.
-fn kind(reason: &str) -> &str {
-	let kinds = ["exit code", LOST, UNREADABLE];
-	kinds.into_iter().find(|kind| reason.starts_with(kind)).unwrap_or(reason)
-}
-
 /// What can be done about gaps, a line for each kind of them. `option` is how options of `limits` begin:
 /// those of the merge step have a name of their own. `again` looks for results once more that nobody had.
 /// `None`: all was computed on this machine.
 pub(super) fn remedies(
-	gaps: &[(u32, String)],
+	gaps: &[(u32, Reason)],
 	limits: &SubtaskLimits,
 	option: &str,
 	again: Option<&str>,
@@ -156,12 +153,12 @@ pub(super) fn remedies(
 	let mut seen = Vec::new();
 	let mut lines = Vec::new();
 	for (subtask, reason) in gaps {
-		let kind = kind(reason);
+		let kind = reason.kind();
 		if seen.contains(&kind) {
 			continue;
 		}
 		seen.push(kind);
-		let ended = |ending: Ending| reason == &ending.to_string();
+		let ended = |ending: Ending| *reason == Reason::Ended(ending.to_string());
 		let advice = if let Some(More { what, option: more, had }) = more(reason, limits) {
 			format!("give it more {what}, with --{option}{more}: it had {had}")
 		} else if ended(Ending::TooMuchOutput) {
@@ -172,27 +169,33 @@ pub(super) fn remedies(
 				},
 				_ => format!("a merge step may write at most {most} MiB, as a subtask may"),
 			}
-		} else if kind == UNDECIDED {
-			"no majority of its workers found the same result, or it was not computed in time. In a new \
-			 task, more workers (--max-replicas), more time (--deadline) or a higher reward may help"
-				.into()
-		} else if kind == UNREADABLE {
-			"that will not change. In a new task other workers compute it: more of them (--replicas), or \
-			 proven ones (--proven)"
-				.into()
-		} else if kind == LOST {
-			match again {
-				Some(again) => format!("`{again}` looks for it again. What is there stays"),
-				None => continue,
-			}
 		} else {
-			match (again, option) {
-				(Some(_), _) => format!(
+			match (reason, again) {
+				(Reason::Undecided, _) => {
+					"no majority of its workers found the same result, or it was not computed in time. In a \
+					 new task, more workers (--max-replicas), more time (--deadline) or a higher reward may \
+					 help"
+						.into()
+				},
+				(Reason::Unreadable(_), _) => {
+					"that will not change. In a new task other workers compute it: more of them \
+					 (--replicas), or proven ones (--proven)"
+						.into()
+				},
+				(Reason::Missing(_), Some(again)) => {
+					format!("`{again}` looks for it again. What is there stays")
+				},
+				(Reason::Missing(_), None) => continue,
+				(Reason::Ended(_), Some(_)) => format!(
 					"see why on this machine, for nothing: `dgcs task try` with the program, the input and \
 					 the options of the task, and --subtask {subtask}"
 				),
-				(None, "") => format!("--subtask {subtask} computes that one alone"),
-				(None, _) => "--merge-arg says what the program is told when it merges".into(),
+				(Reason::Ended(_), None) if option.is_empty() => {
+					format!("--subtask {subtask} computes that one alone")
+				},
+				(Reason::Ended(_), None) => {
+					"--merge-arg says what the program is told when it merges".into()
+				},
 			}
 		};
 		lines.push(format!("{kind}: {advice}"));
@@ -286,7 +289,7 @@ pub(super) fn unmerged(
 	flags: &Flags,
 ) -> String {
 	let gap = step.fetched.as_ref().and_then(|fetched| fetched.gaps.first());
-	let reason = gap.map_or(UNDECIDED, |(_, reason)| reason.as_str());
+	let reason = gap.map_or(&Reason::Undecided, |(_, reason)| reason);
 	let settlement = step.settlement.as_ref();
 	let early = match settlement.map(|settlement| settlement.end) {
 		None | Some(TaskEnd::Completed) => String::new(),
@@ -802,7 +805,7 @@ mod tests {
 		let mut said = |reason: &str, end, paid| {
 			step.fetched = Some(Fetched {
 				next: 1,
-				gaps: vec![(0, reason.to_string())],
+				gaps: vec![(0, reason.into())],
 				done: true,
 				..Fetched::begun("out".into())
 			});
@@ -836,7 +839,7 @@ mod tests {
 
 	#[test]
 	fn gaps_are_told_together() {
-		let gap = |subtask, reason: &str| (subtask, reason.to_string());
+		let gap = |subtask, reason: &str| (subtask, Reason::from(reason));
 		let few = [gap(1, "trap"), gap(3, "trap"), gap(4, "trap"), gap(5, "no verdict")];
 		let text = "\nsubtask 1: trap\nsubtasks 3–4: trap\nsubtask 5: no verdict";
 		assert_eq!(gaps(&few), text);
@@ -847,8 +850,8 @@ mod tests {
 
 	#[test]
 	fn what_to_do_about_gaps_is_told_once_for_each_kind() {
-		let gap = |subtask, reason: &str| (subtask, reason.to_string());
-		let lost = |block: &str| crate::fetch::LOST.to_owned() + block;
+		let gap = |subtask, reason: &str| (subtask, Reason::from(reason));
+		let missing = |subtask, block: &str| (subtask, Reason::Missing(block.into()));
 		let all = [
 			gap(1, "out of memory"),
 			gap(2, "out of fuel"),
@@ -858,9 +861,9 @@ mod tests {
 			gap(6, "exit code 1"),
 			gap(7, "exit code -3"),
 			gap(8, "no verdict"),
-			gap(9, &lost(" (block a)")),
-			gap(10, &lost(" (block b)")),
-			gap(11, &format!("{UNREADABLE} (why)")),
+			missing(9, "a"),
+			missing(10, "b"),
+			(11, Reason::Unreadable("why".into())),
 			gap(12, "trap"),
 		];
 		let limits = SubtaskLimits { time_ms: 60_000, memory_mib: 256, fuel: 30_000_000_000 };

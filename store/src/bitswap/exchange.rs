@@ -25,7 +25,7 @@ use litep2p::{
 };
 use tokio::{
 	sync::{mpsc, oneshot, Mutex as AsyncMutex, Semaphore},
-	task::JoinSet,
+	task::{JoinError, JoinSet},
 	time::{interval, MissedTickBehavior},
 };
 
@@ -36,6 +36,7 @@ use super::{
 };
 use crate::{
 	database::{Database, Keep},
+	embedded::blocking,
 	error::{Error, Result},
 	network::ADDRESSES,
 };
@@ -241,6 +242,18 @@ struct Lasting {
 
 type Stored = (ContentId, Arc<Vec<u8>>, Result<()>);
 
+/// Stores a block by `put`, on a thread that may wait. A panic there is an error: who waits for the block
+/// would wait for ever.
+async fn store(
+	id: ContentId,
+	block: Arc<Vec<u8>>,
+	put: impl FnOnce(&[u8]) -> Result<()> + Send + 'static,
+) -> Stored {
+	let bytes = block.clone();
+	let stored = blocking(move || put(&bytes)).await;
+	(id, block, stored)
+}
+
 struct State {
 	wants: Wants<PeerId>,
 	database: Arc<Database>,
@@ -439,18 +452,17 @@ impl State {
 		let waiting = self.waiting.entry(id).or_insert_with(Waiting::ahead);
 		waiting.came = true;
 		let (database, keep, block) = (self.database.clone(), waiting.keep, Arc::new(block));
-		self.storing.spawn_blocking(move || {
+		self.storing.spawn(store(id, block, move |block| {
 			// Whoever waits for it sees that it is too large; nobody else needs it.
-			let stored = if block.len() > MAX_BLOCK {
-				Err(Error::BlockSize { found: block.len(), limit: MAX_BLOCK })
-			} else {
-				database.put(id.digest.as_fixed_bytes(), &block, keep)
-			};
-			(id, block, stored)
-		});
+			if block.len() > MAX_BLOCK {
+				return Err(Error::BlockSize { found: block.len(), limit: MAX_BLOCK });
+			}
+			database.put(id.digest.as_fixed_bytes(), block, keep)
+		}));
 	}
 
-	fn on_stored(&mut self, stored: std::result::Result<Stored, tokio::task::JoinError>) {
+	fn on_stored(&mut self, stored: std::result::Result<Stored, JoinError>) {
+		// It does not panic, and is cancelled with the exchange alone.
 		let Ok((id, block, stored)) = stored else { return };
 		let Some(waiting) = self.waiting.remove(&id) else { return };
 		let stored = stored.map_err(Arc::new);
@@ -640,5 +652,27 @@ impl Waiting {
 	/// Nobody waits yet.
 	fn ahead() -> Self {
 		Waiting { keep: Keep::Cache, came: false, senders: Vec::new() }
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use dgcs_content::content_id::raw;
+
+	use super::*;
+
+	#[tokio::test]
+	async fn who_waits_for_a_block_is_told_that_storing_it_panicked() {
+		let block = Arc::new(b"block".to_vec());
+		let stored = |put: fn(&[u8]) -> Result<()>| store(raw(&block), block.clone(), put);
+		let (id, bytes, result) = stored(|_| panic!("the disk is on fire")).await;
+		assert_eq!((id, bytes.as_slice()), (raw(&block), b"block".as_slice()));
+		assert!(matches!(&result, Err(Error::Broken(_))), "{result:?}");
+		let (_, _, result) = stored(|bytes| {
+			assert_eq!(bytes, b"block");
+			Ok(())
+		})
+		.await;
+		assert!(result.is_ok(), "{result:?}");
 	}
 }

@@ -8,6 +8,7 @@
 //! own: who calls decides when results are shown.
 
 mod rules;
+mod source;
 mod spool;
 
 use std::{
@@ -33,6 +34,7 @@ use rules::is_starved;
 pub use rules::{
 	ending, environment, limits, seed, MAX_OUTPUT, SUBTASKS_VARIABLE, SUBTASK_VARIABLE, UNSTARTABLE,
 };
+use source::RunSource;
 use spool::{Input, NoRoom, Room, Scratch, Spool};
 
 use crate::{
@@ -258,7 +260,7 @@ pub struct Abandon {
 
 impl Abandon {
 	/// Ends every run that it was handed to within a fraction of a second, if it is in its program,
-	/// or else before the next part of its input or its next subtask.
+	/// or else before the next block of its content or its next subtask.
 	pub fn abandon(&self) {
 		self.abandoned.store(true, Ordering::Relaxed);
 		self.cancel.cancel();
@@ -341,10 +343,25 @@ impl Executor {
 	///
 	/// What was finished before a run was abandoned is not computed again by the next one.
 	///
+	/// All of it is done on this thread if that is the only one of its pool of rayon's; outside of any pool,
+	/// blocks are opened on all cores.
+	///
 	/// # Errors
 	///
 	/// When there is nothing to vote for. However a program ends is a result.
 	pub fn run(
+		&self,
+		work: &Work<'_>,
+		results: &dyn BlockSink,
+		abandon: &Abandon,
+		note: &dyn Fn(&Done),
+	) -> Result<Digests, ExecuteError> {
+		let ended = self.compute(work, results, abandon, note);
+		// Whatever an abandoned run failed at on its way out.
+		ended.map_err(|error| abandon.check().err().unwrap_or(error))
+	}
+
+	fn compute(
 		&self,
 		work: &Work<'_>,
 		results: &dyn BlockSink,
@@ -356,10 +373,11 @@ impl Executor {
 		if needed > self.slot_memory_mib {
 			return Err(ExecuteError::Memory { task, needed, slot: self.slot_memory_mib });
 		}
-		let ready = self.ready(task, spec)?;
+		let source = RunSource::new(&*self.source, abandon);
+		let ready = self.ready(task, spec, &source)?;
 		abandon.check()?;
 		let key = self.key(task, &ready.manifest, Scope::Range(range))?;
-		let inputs = Inputs::open(self, &ready, work, &key, abandon)?;
+		let inputs = Inputs::open(self, &source, &ready, work, &key)?;
 		let first = range.0.saturating_mul(spec.range_size);
 		let mut digests = Digests::default();
 		for bit in (0..spec.range_len(range)).filter(|bit| open >> bit & 1 == 1) {
@@ -404,7 +422,12 @@ impl Executor {
 	}
 
 	/// Manifest, job and program of a task, from memory or from its content.
-	fn ready(&self, task: TaskId, spec: &TaskSpec<Balance>) -> Result<Arc<Ready>, ExecuteError> {
+	fn ready(
+		&self,
+		task: TaskId,
+		spec: &TaskSpec<Balance>,
+		source: &RunSource<'_>,
+	) -> Result<Arc<Ready>, ExecuteError> {
 		let known = {
 			let mut tasks = lock(&self.tasks);
 			let found =
@@ -420,11 +443,11 @@ impl Executor {
 			return Ok(ready);
 		}
 		let failed = |source| ExecuteError::content(task, source);
-		let manifest = Manifest::get(&*self.source, &spec.manifest).map_err(failed)?;
+		let manifest = Manifest::get(source, &spec.manifest).map_err(failed)?;
 		manifest.check(spec).map_err(failed)?;
 		let key = self.key(task, &manifest, Scope::Task)?;
 		let job = manifest.open_job(&key).map_err(failed)?;
-		let program = self.program(task, &manifest)?;
+		let program = self.program(task, &manifest, source)?;
 		let ready = Arc::new(Ready { manifest, job, key, program });
 		let mut tasks = lock(&self.tasks);
 		if tasks.len() >= MAX_TASKS {
@@ -435,13 +458,18 @@ impl Executor {
 	}
 
 	/// The program. `None`: there is none that any machine could start.
-	fn program(&self, task: TaskId, manifest: &Manifest) -> Result<Option<Program>, ExecuteError> {
+	fn program(
+		&self,
+		task: TaskId,
+		manifest: &Manifest,
+		source: &RunSource<'_>,
+	) -> Result<Option<Program>, ExecuteError> {
 		let limit = MAX_PROGRAM_BYTES as u64;
 		if manifest.program.len > limit {
 			log::info!("task {task}: its program has {} bytes", manifest.program.len);
 			return Ok(None);
 		}
-		let bytes = match manifest.get_program(&*self.source, limit) {
+		let bytes = match manifest.get_program(source, limit) {
 			Ok(bytes) => bytes,
 			Err(error) if is_owners_fault(&error) => {
 				log::info!("task {task}: its program is none: {error}");
@@ -517,7 +545,7 @@ impl Executor {
 		task: TaskId,
 		len: u64,
 		room: &Arc<Room>,
-		abandon: &Abandon,
+		source: &RunSource<'_>,
 		read: impl FnOnce(&mut EachPart<'_>) -> Result<(), ContentError>,
 	) -> Result<Result<Input, String>, ExecuteError> {
 		let folder = self.scratch.folder().display();
@@ -527,7 +555,7 @@ impl Executor {
 		let mut spool = Spool::new(len, room).map_err(&full)?;
 		let mut ended = None;
 		let read = read(&mut |_, part| {
-			let kept = abandon.check().and_then(|()| spool.write_all(part).map_err(&full));
+			let kept = source.check().and_then(|()| spool.write_all(part).map_err(&full));
 			kept.map_err(|error| {
 				ended = Some(error);
 				ContentError::Stream(io::Error::other("nothing more of it is taken"))
@@ -611,13 +639,13 @@ enum Inputs<'a> {
 	/// Each has a piece.
 	Pieces {
 		executor: &'a Executor,
+		source: &'a RunSource<'a>,
 		ready: &'a Ready,
 		task: TaskId,
 		/// The first subtask of the range.
 		first: u32,
 		pieces: RangeInput,
 		room: Arc<Room>,
-		abandon: &'a Abandon,
 	},
 }
 
@@ -625,29 +653,29 @@ impl<'a> Inputs<'a> {
 	/// Reserves the room for the largest one before anything of them is fetched.
 	fn open(
 		executor: &'a Executor,
+		source: &'a RunSource<'a>,
 		ready: &'a Ready,
 		work: &Work<'_>,
 		key: &ScopeKey,
-		abandon: &'a Abandon,
 	) -> Result<Self, ExecuteError> {
 		let Place { task, range } = work.place;
 		let Ready { manifest, job, .. } = ready;
 		if manifest.index.is_some() {
-			let pieces = RangeInput::open(&*executor.source, manifest, range, key)
+			let pieces = RangeInput::open(source, manifest, range, key)
 				.map_err(|source| ExecuteError::content(task, source))?;
 			let lens = (0u32..).zip(pieces.lens());
 			let open = lens.filter(|(bit, _)| work.open >> bit & 1 == 1);
 			let most = open.map(|(_, len)| *len).max().unwrap_or_default();
 			let room = executor.reserve(task, most)?;
 			let first = range.0.saturating_mul(manifest.range_size);
-			return Ok(Inputs::Pieces { executor, ready, task, first, pieces, room, abandon });
+			return Ok(Inputs::Pieces { executor, source, ready, task, first, pieces, room });
 		}
 		let len = job.shared_input.unwrap_or_default();
 		// More than there is of the stream is never read: it is refused, and that is the result.
 		let kept = if len <= manifest.stream_len() { len } else { 0 };
 		let room = executor.reserve(task, kept)?;
-		let input = executor.spool(task, kept, &room, abandon, |each| {
-			read_shared(&*executor.source, manifest, &ready.key, len, each)
+		let input = executor.spool(task, kept, &room, source, |each| {
+			read_shared(source, manifest, &ready.key, len, each)
 		});
 		Ok(Inputs::Shared(input?))
 	}
@@ -656,12 +684,12 @@ impl<'a> Inputs<'a> {
 	fn of(&self, subtask: u32) -> Result<Result<Input, String>, ExecuteError> {
 		match self {
 			Inputs::Shared(input) => Ok(input.clone()),
-			Inputs::Pieces { executor, ready, task, first, pieces, room, abandon } => {
+			Inputs::Pieces { executor, source, ready, task, first, pieces, room } => {
 				let number = subtask.saturating_sub(*first) as usize;
 				// To read one that there isn't is an error.
 				let len = pieces.lens().get(number).copied().unwrap_or_default();
-				executor.spool(*task, len, room, abandon, |each| {
-					pieces.read(&*executor.source, &ready.manifest, subtask, each)
+				executor.spool(*task, len, room, source, |each| {
+					pieces.read(*source, &ready.manifest, subtask, each)
 				})
 			},
 		}
