@@ -17,6 +17,8 @@ import {
 const MIB = 2 ** 20;
 /** So many as there are operators who lend a core each: ranges want three of them. */
 const WORKERS = 4;
+/** The share of the machine's limit that is enough where another bar is beyond it. */
+const LIMIT_SHARE = 0.8;
 
 const benchmarks = { owner, task, latency, idle };
 await benchmarks[process.argv[2]]();
@@ -38,8 +40,11 @@ async function owner() {
 	figure('of the machine\'s limit', seen.nameOfLimit, atLeast(0.6));
 	if (kubo) {
 		console.log(`ipfs add of the same file: ${rate('kubo')}; with --only-hash, which keeps nothing: ${rate('kuboName')}`);
-		figure('times as fast as ipfs add', seen.nameOfKubo, atLeast(3));
-		console.log(`  of which the machine's limit is ${seen.sealOfKubo} times: what Kubo's disk does decides about this figure as well`);
+		// What Kubo's disk does decides about this figure as well: three times as much may be more than the
+		// machine can encrypt and hash at all.
+		const bar = Math.min(3, LIMIT_SHARE * seen.sealOfKubo);
+		figure('times as fast as ipfs add', seen.nameOfKubo, atLeast(Number(bar.toFixed(2))));
+		console.log(`  of which the machine's limit is ${seen.sealOfKubo} times`);
 		console.log(`  times as fast as ipfs add --only-hash: ${seen.nameOfKuboName}`);
 	} else {
 		console.log('NOT COMPARED with `ipfs add`: there is no Kubo');
@@ -90,12 +95,17 @@ async function prepare(site, gib) {
 
 // Whole tasks ----------------------------------------------------------------------------------
 
-/** A whole task, typed by its owner, against what its program takes at home. */
+/** Whole tasks, typed by their owner, against what their program takes at home. */
 async function task() {
-	// Frames of two seconds or more; enough of them that the seconds from the submission to the first lease
-	// and from the last vote to the solution are few among all.
-	const frames = 96;
-	const size = ['640', '360', '64'];
+	// Enough frames that the seconds from the submission to the first lease and from the last vote to the
+	// solution are few among all.
+	await film(96, 64);
+	await film(192, 32);
+}
+
+/** A film of frames of so many samples a pixel, on the terms that a task has by default. */
+async function film(frames, samples) {
+	const size = ['640', '360', String(samples)];
 	const cores = availableParallelism();
 	// One masternode: the time of the others' processors is theirs, and not the task's.
 	const site = await Site.start('bench-task', { alone: true });
@@ -112,18 +122,19 @@ async function task() {
 		});
 		const [from, began] = [used(), performance.now()];
 		const run = await site.owner('eve', [
-			'task', 'run', site.program('pathtracer.wasm'), '--count', String(frames), '--time', '5m',
-			'--range', '8', '--out', site.path('film'), '--account', '//Eve', '--yes', '--', ...size,
+			'task', 'run', site.program('pathtracer.wasm'), '--count', String(frames),
+			'--out', site.path('film'), '--account', '//Eve', '--yes', '--', ...size,
 		]);
 		const seconds = (performance.now() - began) / 1000;
 		const to = used();
 		if (run.code !== 0) throw new Error(`the task failed: ${JSON.stringify(run.said.at(-1))}`);
 		const native = (before + sample()) / 2;
 		const computed = site.workers.flatMap(({ said }) => said.filter(({ event }) => event === 'computed'));
+		const ranges = site.workers.flatMap(({ said }) => said.filter(({ event }) => event === 'started'));
 		const inside = sum(computed.map(({ cpuMs }) => cpuMs)) / 1000;
 		const ideal = 3 * frames * native / cores;
 		const split = Object.keys(to).map((who) => `${who} ${(to[who] - from[who]).toFixed(0)} s`);
-		console.log(`${frames} frames of ${native.toFixed(2)} s each, natively; three replicas, ${WORKERS} workers, ${cores} cores`);
+		console.log(`${frames} frames of ${native.toFixed(2)} s each, natively; three replicas, ${WORKERS} workers, ${cores} cores, ${Math.max(...ranges.map(({ subtasks }) => subtasks))} frames leased at a time`);
 		console.log(`processor time: ${split.join(', ')}, of which in the sandbox ${inside.toFixed(0)} s for ${computed.length} results`);
 		figure('of the native time in the sandbox', inside / (computed.length * native), atMost(1.5));
 		console.log(`from the command to the solution: ${seconds.toFixed(0)} s; ideally ${ideal.toFixed(0)} s`);
