@@ -476,10 +476,11 @@ describe('bad input', () => {
 			];
 			const met = [];
 			let resume = task;
-			for (const point of points) {
+			while (points.length > 0) {
 				const run = type(task);
-				if (!(await run.says(point))) {
-					// It was past that when it was interrupted before, or went past it meanwhile.
+				// It may have gone past some of them when it was interrupted before.
+				const point = await run.says(points);
+				if (!point) {
 					const { code } = await run.end();
 					assert.equal(code, 0, `${run}`);
 					break;
@@ -489,12 +490,13 @@ describe('bad input', () => {
 				if (code === 0) break;
 				assert.equal(code, 130, `${run}`);
 				assert.equal(last.message, 'interrupted');
-				met.push(point);
+				met.push(point.event);
+				points.splice(0, points.indexOf(point.event) + 1);
 				// It was all but over: then the same command would be for another task.
 				if (existsSync(path.join(out, 'result'))) break;
 				resume = last.resume === 'the same command' || last.resume === '' ? task : last.resume.split(' ').slice(1);
 			}
-			assert.ok(met.length >= 6, `interrupted at ${met}`);
+			assert.ok(met.length >= 5, `interrupted at ${met}`);
 			if (!existsSync(path.join(out, 'result'))) {
 				// What the last one said that it goes on with.
 				const rest = type(resume);

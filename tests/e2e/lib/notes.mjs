@@ -7,7 +7,7 @@ import { deadline } from './time.mjs';
  * to, if that is first.
  * @template T
  * @param {{ said: any[], listeners: Set<(note: any) => void> }} speaker
- * @param {string} event
+ * @param {string | string[]} event one, or any of several
  * @param {(note: any) => boolean} check
  * @param {Promise<T>} ended
  * @param {number} milliseconds how long it may take
@@ -16,7 +16,7 @@ import { deadline } from './time.mjs';
 export function firstNote(speaker, event, check, ended, milliseconds) {
 	let listen;
 	const heard = new Promise((resolve) => {
-		listen = (note) => note.event === event && check(note) && resolve(note);
+		listen = (note) => [event].flat().includes(note.event) && check(note) && resolve(note);
 		speaker.listeners.add(listen);
 		speaker.said.forEach(listen);
 	});

@@ -47,12 +47,12 @@ export class Command {
 
 	/**
 	 * The first thing that it says about `event` and that `check` likes, or null if it ends before.
-	 * @param {string} event
+	 * @param {string | string[]} event one, or any of several
 	 * @param {(note: any) => boolean} [check]
 	 */
 	says(event, check = () => true) {
 		// Its last words may come with its end.
-		const wanted = (note) => note.event === event && check(note);
+		const wanted = (note) => [event].flat().includes(note.event) && check(note);
 		const ended = this.closed.then(() => this.said.find(wanted) ?? null);
 		return firstNote(this, event, check, ended, SOON);
 	}
