@@ -4,9 +4,9 @@
 // masternode, with the commands themselves.
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import {
-	appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, truncateSync,
+	existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, truncateSync,
 	writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:http';
@@ -55,6 +55,8 @@ describe('bad input', () => {
 	let far;
 	const owners = new Set();
 	const lines = [];
+	/** What ends those that change files. */
+	const meddlers = new Set();
 
 	before(async () => {
 		folder = mkdtempSync(path.join(tmpdir(), 'dgcs-bad-input-'));
@@ -78,6 +80,7 @@ describe('bad input', () => {
 
 	after(async () => {
 		log?.stop();
+		await Promise.all([...meddlers].map((stop) => stop()));
 		lines.forEach((line) => line.close());
 		await Promise.all(workers.map((worker) => worker.kill()));
 		await network?.stop();
@@ -177,29 +180,23 @@ describe('bad input', () => {
 
 		it('refuses a file that grows or shrinks while it is read, and takes it when it is at rest', async () => {
 			const line = `${'x'.repeat(1023)}\n`;
-			const grows = (name) => appendFileSync(name, Buffer.alloc(MIB / 16, line));
+			const grows = 'printf "%01023d\\n" 0 >> "$1"';
 			const cases = [
 				{ how: 'grows', split: 'bytes:1M', change: grows },
-				{ how: 'shrinks', split: 'bytes:1M', change: (name) => truncateSync(name, 5 * MIB) },
+				{ how: 'shrinks', split: 'bytes:1M', change: 'truncate --size 5M "$1"' },
 				{ how: 'grows-by-lines', split: 'lines:1000', change: grows },
 				{ how: 'grows-in-a-folder', split: 'files', change: grows, within: 'inner/growing' },
 			];
-			// One after the other: whoever writes a file for the next is late to change this one.
 			for (const { how, split, change, within = '' } of cases) {
 				const name = path.join(file(how), within);
 				mkdirSync(path.dirname(name), { recursive: true });
-				writeFileSync(name, Buffer.alloc(64 * MIB, line));
+				writeFileSync(name, Buffer.alloc(128 * MIB, line));
 				if (within) writeFileSync(path.join(file(how), 'at-rest'), line);
 				const task = ['task', 'prepare', file('echo.wasm'), '--input', file(how), '--split', split];
 				const prepare = dgcs('//Bob', task, { data: how });
-				await prepare.says('reading');
-				let over = false;
-				prepare.closed.then(() => (over = true));
-				while (!over) {
-					change(name);
-					await new Promise(setImmediate);
-				}
+				const stop = changing(name, change, file(`data-${how}`));
 				const { code, last } = await prepare.end();
+				await stop();
 				assert.equal(code, 1, `${prepare}`);
 				assert.match(last.message, /try again when nothing writes to it/);
 				const again = await dgcs('//Bob', task, { data: how }).end();
@@ -210,7 +207,8 @@ describe('bad input', () => {
 		it('names an input that vanishes half-way, and goes on when it is back', async () => {
 			const name = file('vanishing');
 			writeFileSync(name, '');
-			truncateSync(name, 64 * MIB);
+			// Reading it takes longer than interrupting that.
+			truncateSync(name, 4096 * MIB);
 			const prepare = () => {
 				const task = ['task', 'prepare', file('echo.wasm'), '--input', name];
 				return dgcs('//Bob', task, { data: 'vanishing' });
@@ -519,6 +517,27 @@ describe('bad input', () => {
 
 	function file(name) {
 		return path.join(folder, name);
+	}
+
+	/**
+	 * Has a file changed again and again from when there is the record of a task in `data`, so when the command has
+	 * looked at it, and not read it yet. By a process of its own: this one has others to attend to.
+	 * @returns what ends that
+	 */
+	function changing(name, change, data) {
+		const script = `until ls "$2"/tasks/*/record.json; do sleep 0.01; done; while :; do ${change}; sleep 0.01; done`;
+		const child = spawn('sh', ['-c', script, 'sh', name, data], { stdio: 'ignore', detached: true });
+		const ended = new Promise((resolve) => child.once('close', resolve));
+		const stop = () => {
+			// With whatever it has just begun.
+			process.kill(-child.pid);
+			return ended;
+		};
+		meddlers.add(stop);
+		return () => {
+			meddlers.delete(stop);
+			return stop();
+		};
 	}
 
 	/** Types a command as `owner`, who keeps what it knows under its name or in `data`. */
