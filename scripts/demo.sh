@@ -23,7 +23,7 @@ scripts/setup.sh
 # shellcheck source=scripts/env.sh
 . scripts/env.sh
 
-printf 'demo: building (about half an hour for the first time, on two cores)\n'
+printf 'demo: building (about an hour for the first time, on two cores)\n'
 # As the tests do, so that nothing is built twice.
 cargo build --release --locked --workspace
 
