@@ -2,10 +2,10 @@
 # Benchmarks of the work that tasks are about, each figure as a ratio against something. Never part of
 # the tests: what a machine does beside it decides as much as the code.
 #
-#   scripts/bench-work.sh                 all of them, in about half an hour
+#   scripts/bench-work.sh                 all of them, in about 40 minutes
 #   scripts/bench-work.sh owner idle      these: owner sandbox task latency idle
 #
-# `owner` puts up to 9 GiB into the temporary folder (TMPDIR).
+# `owner` puts up to 33 GiB into the temporary folder (TMPDIR).
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

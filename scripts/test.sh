@@ -3,16 +3,17 @@
 # machine it installs what is missing first.
 #
 #   scripts/test.sh              all stages
-#   scripts/test.sh unit e2e     these stages: scripts format drift build unit e2e work licences
+#   scripts/test.sh unit e2e     these stages: scripts format drift build unit work e2e licences
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-readonly STAGES=(scripts format drift build unit e2e work licences)
+readonly STAGES=(scripts format drift build unit work e2e licences)
 readonly CARGO_DENY=0.20.2
 # Continuous integration ends a run after 90 minutes, whatever it is at. A machine on which everything
 # had to be built, and a slow one, may leave too few of them. From so many minutes on, a stage is left out
-# that might not end in time: `licences`, which may have to build cargo-deny, and `work`, which takes ten.
-declare -rA LATEST_IN_CI=([licences]=75 [work]=78)
+# that might not end in time: `licences`, which may have to build cargo-deny, and `e2e`, which takes twelve.
+# Real work comes before the rest of the chain's tests: it needs most of what those are about.
+declare -rA LATEST_IN_CI=([licences]=75 [e2e]=76)
 # Tests that start nodes or daemons, and skip in the stage `unit`.
 readonly WITH_NODES=(owner/stranger worker/network owner/node client/connection client/transactions
 	store:kubo)
@@ -147,7 +148,8 @@ report() {
 }
 trap report EXIT
 
-for current in "${@:-${STAGES[@]}}"; do
+[ $# -gt 0 ] || set -- "${STAGES[@]}"
+for current in "$@"; do
 	printf '\n=== %s\n' "$current"
 	began=$SECONDS
 	latest=${LATEST_IN_CI[$current]:-}
@@ -160,4 +162,9 @@ for current in "${@:-${STAGES[@]}}"; do
 	finished+=("$(printf '%-10s ok %5d s' "$current" $((SECONDS - began)))")
 done
 current=
-printf '\nall is well, in %d s\n' "$SECONDS"
+left_out=$(($# - ${#finished[@]}))
+if [ $left_out -eq 0 ]; then
+	printf '\nall is well, in %d s\n' "$SECONDS"
+else
+	printf '\nwhat ran is well, in %d s; left out: %d of %d stages\n' "$SECONDS" $left_out $#
+fi

@@ -6,13 +6,16 @@ use std::{
 	fs::{self, File, Metadata},
 	io::{self, Read, Write},
 	path::{Component, Path, PathBuf},
-	time::{SystemTime, UNIX_EPOCH},
+	time::UNIX_EPOCH,
 };
 
 use tar::{Builder, EntryType, Header};
 use walkdir::WalkDir;
 
-use crate::error::{Error, Result};
+use crate::{
+	error::{Error, Result},
+	steady::Steady,
+};
 
 /// The most entries that are unpacked from one archive.
 pub const MAX_ENTRIES: u64 = 16 << 20;
@@ -71,66 +74,6 @@ pub fn measure(folder: &Path) -> Result<(u64, u64)> {
 	})
 }
 
-/// A file that has to stay as it was when it was opened.
-pub(crate) struct Steady {
-	file: File,
-	path: PathBuf,
-	len: u64,
-	/// When it was written to last, where the system says so.
-	modified: Option<SystemTime>,
-	read: u64,
-}
-
-impl Steady {
-	/// Opens `path`, which must be a file.
-	pub fn open(path: &Path) -> Result<Self> {
-		let failed = |source| Error::Read { path: path.to_owned(), source };
-		let file = File::open(path).map_err(failed)?;
-		let metadata = file.metadata().map_err(failed)?;
-		if !metadata.is_file() {
-			return Err(Error::NotAFile { path: path.to_owned(), what: "no file" });
-		}
-		let (len, modified) = (metadata.len(), metadata.modified().ok());
-		Ok(Steady { file, path: path.to_owned(), len, modified, read: 0 })
-	}
-
-	/// How long it is.
-	pub fn len(&self) -> u64 {
-		self.len
-	}
-
-	/// Its name in errors.
-	pub fn failed(&self, source: io::Error) -> Error {
-		let path = self.path.clone();
-		Error::from_io(source, |source| Error::Read { path, source })
-	}
-}
-
-impl Read for Steady {
-	fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-		let left = self.len - self.read;
-		let changed =
-			|found| Error::Changed { path: self.path.clone(), expected: self.len, found }.into_io();
-		if left == 0 {
-			// What was promised has come; one byte more means that it grew.
-			if self.file.read(&mut [0])? > 0 {
-				return Err(changed(self.len + 1));
-			}
-			if self.file.metadata()?.modified().ok() != self.modified {
-				return Err(Error::Rewritten { path: self.path.clone() }.into_io());
-			}
-			return Ok(0);
-		}
-		let most = buffer.len().min(left.try_into().unwrap_or(usize::MAX));
-		let read = self.file.read(&mut buffer[..most])?;
-		if read == 0 && most > 0 {
-			return Err(changed(self.read));
-		}
-		self.read += read as u64;
-		Ok(read)
-	}
-}
-
 /// Packs everything below `folder` into `out`. Owners, groups and all rights but that of execution
 /// stay out: they mean nothing elsewhere.
 pub fn pack(folder: &Path, out: &mut dyn Write) -> Result<()> {
@@ -152,11 +95,12 @@ pub fn pack(folder: &Path, out: &mut dyn Write) -> Result<()> {
 		let modified =
 			metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
 		header.set_mtime(modified.map_or(0, |time| time.as_secs()));
-		let mut file = Steady::open(&path)?;
+		let file = Steady::open(&path)?;
 		header.set_entry_type(EntryType::Regular);
 		header.set_mode(if is_executable(&metadata) { 0o755 } else { 0o644 });
 		header.set_size(file.len());
-		archive.append_data(&mut header, name, &mut file).map_err(|error| file.failed(error))?;
+		let appended = archive.append_data(&mut header, name, file.reader());
+		appended.map_err(|error| file.failed(error))?;
 	}
 	archive.finish().map_err(broken)
 }
@@ -565,41 +509,6 @@ mod tests {
 			(Err(_), Err(Error::Read { path: named, .. })) => assert_eq!(named, path),
 			(Err(_), other) => panic!("{other:?}"),
 		}
-	}
-
-	#[test]
-	fn reading_fails_when_a_file_grows_or_shrinks() {
-		let temporary = tempfile::tempdir().expect("a temporary folder");
-		let path = temporary.path().join("file");
-		for (later, expected_found) in [("12345", 5), ("123", 3), ("", 0)] {
-			fs::write(&path, "1234").expect("possible");
-			let mut file = Steady::open(&path).expect("exists");
-			fs::write(&path, later).expect("possible");
-			let error = io::copy(&mut file, &mut io::sink()).expect_err("changed");
-			let error = file.failed(error);
-			let Error::Changed { expected: 4, found, .. } = error else { panic!("{error}") };
-			assert_eq!(found, expected_found);
-		}
-	}
-
-	#[test]
-	fn reading_fails_when_a_file_is_written_to_and_keeps_its_length() {
-		let temporary = tempfile::tempdir().expect("a temporary folder");
-		let path = temporary.path().join("file");
-		fs::write(&path, "1234").expect("possible");
-		let mut file = Steady::open(&path).expect("exists");
-		fs::write(&path, "5678").expect("possible");
-		// The system's clock of files may not have ticked between the two.
-		let written = File::options().write(true).open(&path).expect("exists");
-		written.set_modified(UNIX_EPOCH).expect("mine");
-		let error = io::copy(&mut file, &mut io::sink()).expect_err("changed");
-		let error = file.failed(error);
-		assert!(matches!(&error, Error::Rewritten { path: named } if *named == path), "{error}");
-
-		let mut file = Steady::open(&path).expect("exists");
-		fs::remove_file(&path).expect("possible");
-		let read = io::copy(&mut file, &mut io::sink()).expect("what is open is there to its end");
-		assert_eq!(read, 4);
 	}
 
 	#[test]

@@ -1,9 +1,9 @@
 //! The Merkle tree of a shard, by which its storer proves to have it (§4.3.2): a leaf of it, and the hashes
 //! that lead from there to the root.
 //!
-//! It is the tree within BLAKE3 (section 2.1 of its paper), so the root is the BLAKE3 hash of the shard. Every
-//! byte of an input goes into it, and BLAKE3 hashes as many leaves at once as the processor's registers
-//! take: with Blake2b it took as long as SHA-256 and the encryption together.
+//! Within a block it is the tree of BLAKE3 (section 2.1 of its paper), whose root is the digest in the block's
+//! name; above that it is a [`merkle`] tree over those digests. So every byte of an input is hashed once, and
+//! the names of a shard's blocks tell its root.
 
 use blake3::hazmat::{
 	merge_subtrees_non_root, merge_subtrees_root, ChainingValue, HasherExt, Mode,
@@ -12,132 +12,125 @@ use sp_core::H256;
 
 use crate::{
 	block::BLOCK_SIZE,
-	merkle::{rows, siblings},
+	merkle::{self, rows, siblings, Tree},
 };
 
 /// Bytes in one leaf of a shard's tree (§4.3.1: what an audit asks for is small).
 pub const LEAF_SIZE: usize = blake3::CHUNK_LEN;
 
-// So that the leaves of a block are all below one node.
-const _: () = assert!((BLOCK_SIZE / LEAF_SIZE).is_power_of_two());
+/// Leaves in a block.
+pub(crate) const LEAVES: u32 = (BLOCK_SIZE / LEAF_SIZE) as u32;
 
-/// The hash of a node below the root.
-pub(crate) type Hash = ChainingValue;
+/// How many hashes lead from a leaf to its block's.
+const HEIGHT: usize = LEAVES.ilog2() as usize;
 
-/// The root of the tree over a shard of these bytes.
-pub fn root(shard: &[u8]) -> H256 {
-	H256(blake3::hash(shard).into())
+// So that all leaves of a block are equally far from its root.
+const _: () = assert!(LEAVES.is_power_of_two() && BLOCK_SIZE.is_multiple_of(LEAF_SIZE));
+
+/// The root over full blocks with these digests.
+pub fn root(blocks: impl IntoIterator<Item = H256>) -> H256 {
+	merkle::root(blocks.into_iter().map(hash_of_block))
 }
 
-/// The hash of the node over all leaves in `bytes`, which begin at byte `offset` of the shard and are
-/// not all of it.
-fn subtree(offset: u64, bytes: &[u8]) -> Hash {
+/// A block's digest as a leaf of the upper tree.
+fn hash_of_block(digest: H256) -> H256 {
+	merkle::leaf_hash(digest.as_bytes())
+}
+
+/// The hash of leaf `index` of a block.
+fn hash_of_leaf(index: u32, leaf: &[u8]) -> ChainingValue {
 	let mut hasher = blake3::Hasher::new();
-	hasher.set_input_offset(offset);
-	hasher.update(bytes).finalize_non_root()
+	hasher.set_input_offset(u64::from(index) * LEAF_SIZE as u64);
+	hasher.update(leaf).finalize_non_root()
 }
 
-/// The hash of leaf `index` of a shard that has more than one.
-pub(crate) fn leaf_hash(index: u32, leaf: &[u8]) -> Hash {
-	subtree(u64::from(index) * LEAF_SIZE as u64, leaf)
+/// The hashes that lead from leaf `index` to the root of the shard whose blocks have these digests, from below.
+/// `block` is the full one that has the leaf. `None` if there is no such leaf.
+pub(crate) fn prove(blocks: Vec<H256>, block: &[u8], index: u32) -> Option<Vec<H256>> {
+	let hashes = (0..).zip(block.chunks(LEAF_SIZE));
+	let hashes = hashes.map(|(index, leaf)| hash_of_leaf(index, leaf)).collect();
+	let rows = rows(hashes, |left, right| merge_subtrees_non_root(left, right, Mode::Hash));
+	let within = siblings(&rows, index % LEAVES)?.into_iter().map(H256);
+	let upper = Tree::new(blocks.into_iter().map(hash_of_block).collect());
+	Some(within.chain(upper.prove(index / LEAVES)?).collect())
 }
 
-/// The hash over the leaves in block `number` of a shard that has more than one.
-pub(crate) fn block_hash(number: usize, block: &[u8]) -> Hash {
-	subtree(number as u64 * BLOCK_SIZE as u64, block)
-}
-
-/// The root over these nodes, which are side by side and equally high. `None` if there are not two.
-pub(crate) fn root_of(nodes: Vec<Hash>) -> Option<H256> {
-	let rows = rows(nodes, join);
-	match rows.iter().rev().nth(1)?.as_slice() {
-		[left, right] => Some(H256(merge_subtrees_root(left, right, Mode::Hash).into())),
-		_ => None,
-	}
-}
-
-fn join(left: &Hash, right: &Hash) -> Hash {
-	merge_subtrees_non_root(left, right, Mode::Hash)
-}
-
-/// The hashes that lead from leaf `index` up to the root of a tree over these, from below. `None` if
-/// there is no such leaf.
-pub(crate) fn prove(leaves: Vec<Hash>, index: u32) -> Option<Vec<H256>> {
-	Some(siblings(&rows(leaves, join), index)?.into_iter().map(H256).collect())
-}
-
-/// Whether `leaf` is number `index` of the shard of `leaves` leaves (two at least) with this `root`, by
-/// the `proof` of [`audit_shard`](crate::audit_shard).
+/// Whether `leaf` is number `index` of the shard of `leaves` leaves with this `root`, by the `proof` of
+/// [`audit_shard`](crate::audit_shard).
 pub fn verify(root: &H256, leaves: u32, index: u32, leaf: &[u8], proof: &[H256]) -> bool {
-	if index >= leaves || leaf.len() != LEAF_SIZE {
+	let Some((within, above)) = proof.split_at_checked(HEIGHT) else { return false };
+	if index >= leaves || !leaves.is_multiple_of(LEAVES) || leaf.len() != LEAF_SIZE {
 		return false;
 	}
-	let mut node = leaf_hash(index, leaf);
-	let mut proof = proof.iter();
-	let (mut index, mut last) = (index, leaves - 1);
-	while last > 0 {
-		// The last of an odd row moves up as it is.
-		if index != last || index % 2 == 1 {
-			let Some(H256(sibling)) = proof.next() else { return false };
-			let (left, right) = if index % 2 == 1 { (sibling, &node) } else { (&node, sibling) };
-			if last == 1 {
-				let top = merge_subtrees_root(left, right, Mode::Hash);
-				return proof.next().is_none() && H256(top.into()) == *root;
-			}
-			node = join(left, right);
-		}
-		(index, last) = (index / 2, last / 2);
+	let mut node = hash_of_leaf(index % LEAVES, leaf);
+	for (level, H256(sibling)) in within.iter().enumerate() {
+		let is_right = index >> level & 1 == 1;
+		let (left, right) = if is_right { (sibling, &node) } else { (&node, sibling) };
+		node = if level + 1 < HEIGHT {
+			merge_subtrees_non_root(left, right, Mode::Hash)
+		} else {
+			merge_subtrees_root(left, right, Mode::Hash).into()
+		};
 	}
-	false
+	merkle::verify(root, above, leaves / LEAVES, index / LEAVES, hash_of_block(H256(node)))
 }
 
 #[cfg(test)]
 mod tests {
 	use super::*;
+	use crate::content_id::digest;
 	use proptest::prelude::*;
 
-	fn shard(leaves: u32) -> Vec<u8> {
-		(0..leaves as usize * LEAF_SIZE).map(|i| (i * 7 / 3) as u8).collect()
+	fn shard(blocks: u32) -> Vec<u8> {
+		(0..blocks as usize * BLOCK_SIZE).map(|i| (i * 7 / 3 + i / 1021) as u8).collect()
 	}
 
-	fn hashes(shard: &[u8]) -> Vec<Hash> {
-		(0..).zip(shard.chunks(LEAF_SIZE)).map(|(index, leaf)| leaf_hash(index, leaf)).collect()
-	}
-
-	#[test]
-	fn a_root_is_the_same_of_the_shard_its_blocks_and_its_leaves() {
-		for blocks in [2, 3, 8, 33] {
-			let shard = shard(blocks * (BLOCK_SIZE / LEAF_SIZE) as u32);
-			let of_blocks = shard.chunks(BLOCK_SIZE).enumerate();
-			let of_blocks = of_blocks.map(|(number, block)| block_hash(number, block)).collect();
-			assert_eq!(root_of(of_blocks), Some(root(&shard)), "{blocks} blocks");
-			assert_eq!(root_of(hashes(&shard)), Some(root(&shard)), "{blocks} blocks");
-		}
-		assert_eq!(root_of(hashes(&shard(1))), None);
-		assert_eq!(root_of(Vec::new()), None);
+	fn digests(shard: &[u8]) -> Vec<H256> {
+		shard.chunks(BLOCK_SIZE).map(digest).collect()
 	}
 
 	#[test]
 	fn there_is_no_proof_of_a_leaf_that_is_not_there() {
-		assert_eq!(prove(hashes(&shard(3)), 3), None);
-		assert_eq!(prove(Vec::new(), 0), None);
-		let one = shard(1);
-		assert!(!verify(&root(&one), 1, 0, &one, &[]), "no shard has a single leaf");
-		assert!(!verify(&root(&one), 0, 0, &one, &[]));
+		let shard = shard(3);
+		let digests = digests(&shard);
+		assert_eq!(prove(digests.clone(), &shard[..BLOCK_SIZE], 3 * LEAVES), None);
+		assert_eq!(prove(Vec::new(), &shard[..BLOCK_SIZE], 0), None);
+		assert_eq!(prove(digests, &[], 0), None);
+		let leaf = &shard[..LEAF_SIZE];
+		assert!(!verify(&H256::zero(), 0, 0, leaf, &[]));
+		assert!(!verify(&H256::zero(), 0, 0, leaf, &[H256::zero(); HEIGHT]));
+	}
+
+	#[test]
+	fn no_node_passes_for_a_leaf() {
+		let shard = shard(2);
+		let digests = digests(&shard);
+		let root = root(digests.clone());
+		// What is joined to a block's digest has no place as a leaf of 1 KiB, nor has a pair of digests.
+		let pair: Vec<u8> = digests.iter().flat_map(|digest| digest.0).collect();
+		for forged in [&pair[..], digests[0].as_bytes(), &[]] {
+			assert!(!verify(&root, 2 * LEAVES, 0, forged, &[]));
+			assert!(!verify(&root, 2 * LEAVES, 0, forged, &[H256::zero(); HEIGHT]));
+		}
 	}
 
 	proptest! {
-		#![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+		#![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
 		#[test]
-		fn a_proof_holds_for_its_leaf_alone(count in 2u32..70, pick in 0u32..70, flip in 0usize..8) {
-			let (index, shard) = (pick % count, shard(count));
-			let root = root(&shard);
+		fn a_proof_holds_for_its_leaf_alone(blocks in 1u32..6, pick: u32, flip in 0usize..8) {
+			let count = blocks * LEAVES;
+			let (index, shard) = (pick % count, shard(blocks));
+			let digests = digests(&shard);
+			let root = root(digests.clone());
 			let leaf = &shard[index as usize * LEAF_SIZE..][..LEAF_SIZE];
-			let proof = prove(hashes(&shard), index).expect("the leaf exists");
+			let block = shard.chunks(BLOCK_SIZE).nth((index / LEAVES) as usize).expect("exists");
+			let proof = prove(digests, block, index).expect("the leaf exists");
 			prop_assert!(verify(&root, count, index, leaf, &proof));
 			prop_assert!(!verify(&root, count, count, leaf, &proof));
 			prop_assert!(!verify(&root, count, (index + 1) % count, leaf, &proof));
+			prop_assert!(!verify(&root, count, index ^ LEAVES, leaf, &proof));
+			prop_assert!(!verify(&root, count + 1, index, leaf, &proof));
 			prop_assert!(!verify(&H256::zero(), count, index, leaf, &proof));
 			prop_assert!(!verify(&root, count, index, &leaf[1..], &proof));
 			let mut other = leaf.to_vec();
@@ -146,9 +139,11 @@ mod tests {
 			let longer = [&proof[..], &[root]].concat();
 			prop_assert!(!verify(&root, count, index, leaf, &longer));
 			prop_assert!(!verify(&root, count, index, leaf, &proof[1..]));
-			let mut wrong = proof.clone();
-			wrong[flip % proof.len()].0[flip] ^= 1;
-			prop_assert!(!verify(&root, count, index, leaf, &wrong));
+			for wrong in 0..proof.len() {
+				let mut proof = proof.clone();
+				proof[wrong].0[flip] ^= 1;
+				prop_assert!(!verify(&root, count, index, leaf, &proof));
+			}
 		}
 	}
 }

@@ -1,6 +1,5 @@
 //! Content ids: the CIDv1s of this network, made, checked and shown.
 
-use aws_lc_rs::digest::{digest, SHA256};
 use cid::{multihash::Multihash, Cid};
 use dgcs_primitives::{ContentCodec, ContentId};
 use sp_core::H256;
@@ -9,16 +8,16 @@ use crate::error::{Error, Result};
 
 const RAW: u64 = 0x55;
 const DAG_PB: u64 = 0x70;
-const SHA2_256: u64 = 0x12;
+const BLAKE3: u64 = 0x1e;
 
-/// SHA-256 of `bytes`.
-pub(crate) fn sha256(bytes: &[u8]) -> H256 {
-	H256::from_slice(digest(&SHA256, bytes).as_ref())
+/// What names a block with these bytes.
+pub(crate) fn digest(bytes: &[u8]) -> H256 {
+	H256(blake3::hash(bytes).into())
 }
 
 /// The id of `bytes` as one raw block.
 pub fn raw(bytes: &[u8]) -> ContentId {
-	ContentId { codec: ContentCodec::Raw, digest: sha256(bytes) }
+	ContentId { codec: ContentCodec::Raw, digest: digest(bytes) }
 }
 
 /// The CID of `id`, as IPFS knows it.
@@ -27,12 +26,12 @@ pub fn to_cid(id: &ContentId) -> Cid {
 		ContentCodec::Raw => RAW,
 		ContentCodec::DagPb => DAG_PB,
 	};
-	let hash = Multihash::wrap(SHA2_256, id.digest.as_bytes())
+	let hash = Multihash::wrap(BLAKE3, id.digest.as_bytes())
 		.expect("a digest of 32 bytes fits a multihash of 64; qed");
 	Cid::new_v1(codec, hash)
 }
 
-/// The id that `cid` stands for. Only CIDv1 of raw or dag-pb with SHA-256 has one.
+/// The id that `cid` stands for. Only CIDv1 of raw or dag-pb with BLAKE3 has one.
 pub fn from_cid(cid: &Cid) -> Result<ContentId> {
 	let refused = || Error::Cid(cid.to_string());
 	let codec = match cid.codec() {
@@ -41,7 +40,7 @@ pub fn from_cid(cid: &Cid) -> Result<ContentId> {
 		_ => return Err(refused()),
 	};
 	let hash = cid.hash();
-	if cid.version() != cid::Version::V1 || hash.code() != SHA2_256 || hash.digest().len() != 32 {
+	if cid.version() != cid::Version::V1 || hash.code() != BLAKE3 || hash.digest().len() != 32 {
 		return Err(refused());
 	}
 	Ok(ContentId { codec, digest: H256::from_slice(hash.digest()) })
@@ -60,7 +59,7 @@ pub fn parse(text: &str) -> Result<ContentId> {
 
 /// Checks that `bytes` are those that `id` names.
 pub fn verify(id: &ContentId, bytes: &[u8]) -> Result<()> {
-	let found = sha256(bytes);
+	let found = digest(bytes);
 	if found == id.digest {
 		Ok(())
 	} else {
@@ -74,9 +73,9 @@ mod tests {
 
 	#[test]
 	fn text_is_that_of_ipfs() {
-		// `printf 'hello world' | ipfs add --cid-version=1 --raw-leaves -Q`
+		// `printf 'hello world' | ipfs add --cid-version=1 --hash=blake3 --raw-leaves -Q`
 		let id = raw(b"hello world");
-		assert_eq!(display(&id), "bafkreifzjut3te2nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e");
+		assert_eq!(display(&id), "bafkr4igxjga67jykbseaxdmmdgc5a5o3zp3htom2l6mrjznk7fvyggu6eq");
 		assert_eq!(to_cid(&id).to_bytes(), id.to_bytes());
 		assert_eq!(from_cid(&to_cid(&id)).expect("ours"), id);
 		assert_eq!(parse(&display(&id)).expect("ours"), id);
@@ -85,11 +84,13 @@ mod tests {
 
 	#[test]
 	fn from_cid_refuses_other_kinds() {
-		let hash = Multihash::wrap(SHA2_256, &[7; 32]).expect("fits");
+		let hash = Multihash::wrap(BLAKE3, &[7; 32]).expect("fits");
 		let other_hash = Multihash::wrap(0xb220, &[7; 32]).expect("fits");
-		let short = Multihash::wrap(SHA2_256, &[7; 20]).expect("fits");
+		let sha2 = Multihash::wrap(0x12, &[7; 32]).expect("fits");
+		let short = Multihash::wrap(BLAKE3, &[7; 20]).expect("fits");
 		for cid in [
-			Cid::new_v0(hash).expect("SHA-256"),
+			Cid::new_v0(sha2).expect("SHA-256"),
+			Cid::new_v1(RAW, sha2),
 			Cid::new_v1(0x71, hash),
 			Cid::new_v1(RAW, other_hash),
 			Cid::new_v1(RAW, short),

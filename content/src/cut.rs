@@ -16,10 +16,11 @@ use crate::{
 	index::Record,
 	keys::{Cipher, Scope, ScopeKey, TaskKeys, Use},
 	shard::ShardWriter,
+	steady::Steady,
 	tree::{Blob, BlobWriter, Leaves},
 };
 
-/// How much is read at once, so that progress is seen.
+/// How much is cut at once, so that progress is seen.
 const CHUNK: u64 = 4 << 20;
 
 /// How an input becomes subtasks.
@@ -144,31 +145,33 @@ impl<'c, 'w, 'pool, 's> Cutter<'c, 'w, 'pool, 's> {
 		range.record.write(index, range.number, self.range_size, &range.key)
 	}
 
-	/// Cuts what `reader` gives, `len` bytes in all.
-	pub fn pull(&mut self, reader: &mut dyn Read, len: u64) -> io::Result<()> {
-		if let Cut::Lines(_) = self.cut {
-			let mut buffer = vec![0; BLOCK_SIZE];
-			loop {
-				match reader.read(&mut buffer) {
-					Ok(0) => return Ok(()),
-					Ok(read) => self.write_all(&buffer[..read])?,
-					Err(error) if error.kind() == io::ErrorKind::Interrupted => {},
-					Err(error) => return Err(error),
-				}
+	/// Cuts the content of `file`.
+	pub fn pull(&mut self, file: &Arc<Steady>) -> Result<()> {
+		// Lines have to be seen. And what the pool is to read stays open until it has: of small files
+		// those might be thousands.
+		if matches!(self.cut, Cut::Lines(_)) || file.len() < BLOCK_SIZE as u64 {
+			return self.pull_through(file);
+		}
+		let mut at = 0;
+		while at < file.len() {
+			let len = self.room()?.min(file.len() - at).min(CHUNK);
+			self.shards.append(file, at, len)?;
+			self.count(len);
+			at += len;
+		}
+		file.ends()
+	}
+
+	/// The same with all bytes read here.
+	fn pull_through(&mut self, file: &Steady) -> Result<()> {
+		let mut reader = file.reader();
+		let mut buffer = vec![0; BLOCK_SIZE.min(file.len() as usize + 1)];
+		loop {
+			match reader.read(&mut buffer).map_err(|error| file.failed(error))? {
+				0 => return Ok(()),
+				read => self.write_all(&buffer[..read]).map_err(|error| file.failed(error))?,
 			}
 		}
-		let mut left = len;
-		while left > 0 {
-			let most = self.room().map_err(Error::into_io)?.min(left).min(CHUNK);
-			let copied = self.shards.copy(reader, most)?;
-			if copied == 0 {
-				break;
-			}
-			self.count(copied);
-			left -= copied;
-		}
-		// One more read: a file that grew says so at its end.
-		reader.read(&mut [0]).map(|_| ())
 	}
 
 	/// How many bytes the piece takes; begins a new one if it is full.

@@ -115,7 +115,7 @@ pub enum Error {
 		what: &'static str,
 	},
 	/// A CID of a kind that DGCS does not store.
-	#[error("{0} is no CIDv1 of raw or dag-pb with SHA-256")]
+	#[error("{0} is no CIDv1 of raw or dag-pb with BLAKE3")]
 	Cid(String),
 
 	/// A sealed segment does not open: another task, another key, another place, or changed bytes.

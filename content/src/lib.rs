@@ -18,6 +18,7 @@ mod private;
 mod result;
 mod sealed;
 mod shard;
+mod steady;
 mod task;
 #[cfg(test)]
 mod testing;

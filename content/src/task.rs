@@ -4,7 +4,10 @@ use std::{
 	fs::File,
 	io::{self, Read, Write},
 	path::{Path, PathBuf},
-	sync::mpsc::{sync_channel, Receiver},
+	sync::{
+		mpsc::{sync_channel, Receiver},
+		Arc,
+	},
 };
 
 use codec::Encode;
@@ -12,7 +15,7 @@ use dgcs_primitives::{ContentId, EncryptionKey, MAX_RANGE_SIZE};
 use sp_core::H256;
 
 use crate::{
-	archive::{self, below, claim, is_executable, list, pack, unpack, write_file, Steady},
+	archive::{self, below, claim, is_executable, list, pack, unpack, write_file},
 	block::{BlockSink, BlockSource},
 	cut::{Cut, Cutter},
 	error::{CutError, Error, Result},
@@ -22,6 +25,7 @@ use crate::{
 	manifest::{is_shard_size, Holder, Job, Manifest, MAX_JOB},
 	private::{FileEntry, Form, Header, Merge, Private, PrivateWriter},
 	shard::write_shards,
+	steady::Steady,
 	tree::{Blob, BlobWriter, Leaves},
 };
 
@@ -179,22 +183,18 @@ fn read_input(
 ) -> Result<()> {
 	match input {
 		Input::Nothing => Ok(()),
-		Input::File(path) => {
-			let mut file = Steady::open(path)?;
-			let len = file.len();
-			cutter.pull(&mut file, len).map_err(|error| file.failed(error))
-		},
+		Input::File(path) => cutter.pull(&Arc::new(Steady::open(path)?)),
 		Input::Folder(folder) if form == Form::Archive => pack(folder, cutter),
 		Input::Folder(folder) => list(folder).try_for_each(|found| {
 			let archive::Found { path, name, metadata } = found?;
 			if metadata.is_dir() {
 				return Ok(());
 			}
-			let mut file = Steady::open(&path)?;
-			let len = file.len();
+			let file = Arc::new(Steady::open(&path)?);
 			cutter.begin()?;
-			cutter.pull(&mut file, len).map_err(|error| file.failed(error))?;
+			cutter.pull(&file)?;
 			cutter.end()?;
+			let len = file.len();
 			let executable = is_executable(&metadata);
 			private.entry(FileEntry { path: name, len, executable })
 		}),

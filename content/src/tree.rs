@@ -1,5 +1,5 @@
 //! UnixFS file trees: how bytes become blocks and one CID, exactly as
-//! `ipfs add --cid-version=1 --raw-leaves --chunker=size-262144` does it, and back.
+//! `ipfs add --cid-version=1 --hash=blake3 --raw-leaves --chunker=size-262144` does it, and back.
 
 use std::{
 	io::{self, Write},
@@ -62,7 +62,8 @@ impl<'a> BlobWriter<'a> {
 	/// Writes blocks to `sink`.
 	pub fn new(sink: &'a dyn BlockSink, leaves: Leaves) -> Self {
 		// The default chunk is BLOCK_SIZE, the default layout that of `ipfs add`.
-		let adder = FileAdder::builder().with_raw_leaves(leaves == Leaves::Raw).build();
+		let adder = FileAdder::builder().with_hasher(Code::Blake3_256);
+		let adder = adder.with_raw_leaves(leaves == Leaves::Raw).build();
 		BlobWriter { sink, adder, len: 0, last: None }
 	}
 
@@ -348,7 +349,7 @@ pub(crate) fn shard_root(leaves: &[H256]) -> Result<(ContentId, Vec<u8>)> {
 		})
 		.collect();
 	let (_, _, blocks): (Cid, u64, _) =
-		build_file_from_leaves(&links, cid::Version::V1, Code::Sha2_256);
+		build_file_from_leaves(&links, cid::Version::V1, Code::Blake3_256);
 	// A shard has 32 to 128 leaves, and a branch takes 174: there is just the root.
 	let (cid, bytes) =
 		blocks.into_iter().last().ok_or(Error::Decode { what: "a shard of one block" })?;
@@ -402,16 +403,16 @@ mod tests {
 	#[test]
 	fn names_are_those_of_ipfs() {
 		let store = Memory::default();
-		// `ipfs add --cid-version=1 -Q` of nothing, and without raw leaves.
+		// `ipfs add --cid-version=1 --hash=blake3 -Q` of nothing, and without raw leaves.
 		let empty = write(&store, b"", Leaves::Raw);
 		assert_eq!(
 			display(&empty.id),
-			"bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"
+			"bafkr4ifpcne3t5pzugtkaqcn5i3nzskjtpfslsnnyejlpte2spfoihzsmi"
 		);
 		let wrapped = write(&store, b"", Leaves::Wrapped);
 		assert_eq!(
 			display(&wrapped.id),
-			"bafybeif7ztnhq65lumvvtr4ekcwd2ifwgm3awq4zfr3srh462rwyinlb4y"
+			"bafyb4icvwknbzf4e6xryxlucewpmolohxpxn6kzveuc24mpae2ytsacb4y"
 		);
 	}
 
@@ -475,8 +476,11 @@ mod tests {
 			blocksize: BLOCK_SIZE as u64 / 2,
 			tsize: BLOCK_SIZE as u64 / 2,
 		};
-		let (_, _, blocks) =
-			build_file_from_leaves(&[link(&child), link(&child)], cid::Version::V1, Code::Sha2_256);
+		let (_, _, blocks) = build_file_from_leaves(
+			&[link(&child), link(&child)],
+			cid::Version::V1,
+			Code::Blake3_256,
+		);
 		let (cid, root) = &blocks[0];
 		let id = from_cid(cid).expect("ours");
 		store.put(&id, root).expect("into memory");
@@ -491,7 +495,7 @@ mod tests {
 		for (blocksize, children) in [(1u64, 2), (10_000_000, 2), (20, 2)] {
 			let link = FileBranchLink { cid: to_cid(&child), blocksize, tsize: 10 };
 			let links = vec![link; children];
-			let (_, _, blocks) = build_file_from_leaves(&links, cid::Version::V1, Code::Sha2_256);
+			let (_, _, blocks) = build_file_from_leaves(&links, cid::Version::V1, Code::Blake3_256);
 			let (cid, root) = blocks.last().expect("two leaves have a branch");
 			let id = from_cid(cid).expect("ours");
 			store.put(&id, root).expect("into memory");

@@ -16,7 +16,7 @@ use dgcs_content::{
 	get_blob,
 	keys::{Cipher, HolderShares, KeyRing, Place, Share, Use},
 	merkle, seal_result, BlobWriter, Cut, EncryptionSecret, Ending, Leaves, Manifest, OwnerSecret,
-	Scope, TaskNonce,
+	Scope, TaskNonce, BLOCK_SIZE,
 };
 use dgcs_primitives::{RangeIndex, Round};
 use serde_json::{json, Value};
@@ -63,11 +63,14 @@ fn trees(world: &World) -> Value {
 		writer.write_all(&pattern(len)).expect("there is room");
 		display(&writer.finish().expect("there is room").id)
 	};
-	let shard_root = |leaves: usize| hex(audit::root(&pattern(leaves * audit::LEAF_SIZE)));
+	let shard_root = |blocks: usize| {
+		let shard = pattern(blocks * BLOCK_SIZE);
+		hex(audit::root(shard.chunks(BLOCK_SIZE).map(|block| content_id::raw(block).digest)))
+	};
 	let merkle_root = |leaves: u32| {
 		hex(merkle::root((0..leaves).map(|leaf| merkle::leaf_hash(&leaf.to_le_bytes()))))
 	};
-	let shard_roots = [2, 3, 7, 256, 8192].map(|leaves| json!([leaves, shard_root(leaves)]));
+	let shard_roots = [2, 3, 7, 32].map(|blocks| json!([blocks, shard_root(blocks)]));
 	let merkle_roots = [1, 2, 3, 7, 256].map(|leaves| json!([leaves, merkle_root(leaves)]));
 	json!({
 		"about": "bytes are those of xorshift64 (13, 7, 17) from 9e3779b97f4a7c15, little-endian",
@@ -77,7 +80,7 @@ fn trees(world: &World) -> Value {
 			"wrappedLeaves": name(len, Leaves::Wrapped),
 		})),
 		"shardRoots": {
-			"about": "of so many leaves of 1024 bytes",
+			"about": "of so many blocks of 262144 bytes",
 			"roots": shard_roots,
 		},
 		"merkleRoots": {
@@ -106,7 +109,7 @@ fn task(world: &World) -> Value {
 		"shard": { "cid": display(&manifest.shards[0].id()), "merkleRoot": hex(manifest.shards[0].root) },
 		"audit": {
 			"leaf": 1000,
-			"sha256": hex(content_id::raw(&leaf).digest),
+			"blake3": hex(content_id::raw(&leaf).digest),
 			"proof": proof.iter().map(hex).collect::<Vec<_>>(),
 		},
 		"index": hex(index),

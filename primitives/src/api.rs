@@ -22,6 +22,8 @@ pub const MAX_RANGES_PER_CALL: u32 = 256;
 /// Leases that each slot of a worker may have: that on the range which it computes, and those on the next
 /// ones. With a range that takes as little as two blocks it need not wait for work.
 pub const LEASES_PER_SLOT: u16 = 4;
+/// Most slots that one ask may be for.
+pub const MAX_SLOTS_PER_ASK: u16 = 64;
 
 /// Where a live task stands.
 #[derive(
@@ -219,6 +221,13 @@ pub struct Capacity {
 	pub memory_mib: u32,
 }
 
+impl Capacity {
+	/// Leases that it may have, with so many for each slot.
+	pub fn leases(&self, per_slot: u16) -> u16 {
+		self.slots.saturating_mul(per_slot)
+	}
+}
+
 /// A registered worker.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -233,7 +242,7 @@ pub struct WorkerView<AccountId, Balance> {
 	pub capacity: Capacity,
 	/// The kinds that it serves.
 	pub kinds: Kinds,
-	/// Leases without a commitment. Beside the range that a slot computes, it may have the next one.
+	/// Leases without a commitment: of the ranges that its slots compute, and of the next ones.
 	pub busy: u16,
 	/// Its standing.
 	pub standing: Standing,

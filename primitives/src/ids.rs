@@ -36,7 +36,7 @@ id! {
 	Round(u8)
 }
 
-/// Names the encrypted result of one subtask: the SHA-256 multihash digest of its CID.
+/// Names the encrypted result of one subtask: the BLAKE3 multihash digest of its CID.
 /// This is what workers vote on.
 #[derive(
 	Clone,
@@ -110,7 +110,7 @@ pub enum ContentCodec {
 	DagPb,
 }
 
-/// A CIDv1 with a SHA-256 multihash: the only kind that DGCS stores, so that no invalid CID can
+/// A CIDv1 with a BLAKE3 multihash: the only kind that DGCS stores, so that no invalid CID can
 /// be written down.
 #[derive(
 	Clone,
@@ -132,19 +132,19 @@ pub enum ContentCodec {
 pub struct ContentId {
 	/// How the bytes are laid out.
 	pub codec: ContentCodec,
-	/// SHA-256 of the block.
+	/// BLAKE3 of the block.
 	pub digest: H256,
 }
 
 impl ContentId {
-	/// The 36 bytes of the binary CID: version 1, codec, sha2-256, 32, digest.
+	/// The 36 bytes of the binary CID: version 1, codec, blake3, 32, digest.
 	pub fn to_bytes(&self) -> [u8; 36] {
 		let codec = match self.codec {
 			ContentCodec::Raw => 0x55,
 			ContentCodec::DagPb => 0x70,
 		};
 		let mut bytes = [0; 36];
-		bytes[..4].copy_from_slice(&[0x01, codec, 0x12, 0x20]);
+		bytes[..4].copy_from_slice(&[0x01, codec, 0x1e, 0x20]);
 		bytes[4..].copy_from_slice(self.digest.as_bytes());
 		bytes
 	}

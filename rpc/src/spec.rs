@@ -87,7 +87,7 @@ impl From<TaskSpec<Balance>> for SpecJson {
 
 impl FromJson for ContentId {
 	const EXPECTED: &'static str =
-		"a CIDv1 of a raw or dag-pb block with SHA-256, such as \"bafkrei…\"";
+		"a CIDv1 of a raw or dag-pb block with BLAKE3, such as \"bafkr4i…\"";
 
 	fn from_json(value: &Value) -> Option<Self> {
 		content_id::parse(value.as_str()?).ok()
@@ -255,16 +255,20 @@ mod tests {
 
 	#[test]
 	fn manifest_is_written_as_ipfs_writes_it() {
-		// `printf hello | ipfs add --cid-version=1 --raw-leaves`
-		let cid = "bafkreibm6jg3ux5qumhcn2b3flc3tyu6dmlb4xa7u5bf44yegnrjhc4yeq";
+		// `printf hello | ipfs add --cid-version=1 --hash=blake3 --raw-leaves`
+		let cid = "bafkr4ihkr4ld3m4gqkjf4reryxsy2s5tkbxprqkow6fin2iiyvreuzzab4";
 		let id = ContentId::from_json(&json!(cid)).expect("a CIDv1 of a raw block");
 		assert_eq!(id.codec, ContentCodec::Raw);
-		let sha256 = "0x2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
-		assert_eq!(id.digest, sha256.parse().expect("32 bytes"));
+		let blake3 = "0xea8f163db38682925e4491c5e58d4bb3506ef8c14eb78a86e908c5624a67200f";
+		assert_eq!(id.digest, blake3.parse().expect("32 bytes"));
 		assert_eq!(content_id::display(&id), cid);
-		// The same digest as a CIDv0 names something else.
-		let old = json!("QmRN6wdp1S2A5EtjW9A3M1vKSBuQQGcgvuhoMUoEz4iiT5");
-		assert_eq!(ContentId::from_json(&old), None);
+		// Other names for the same bytes are none: a CIDv0, and what `ipfs add` says without `--hash`.
+		for other in [
+			"QmRN6wdp1S2A5EtjW9A3M1vKSBuQQGcgvuhoMUoEz4iiT5",
+			"bafkreibm6jg3ux5qumhcn2b3flc3tyu6dmlb4xa7u5bf44yegnrjhc4yeq",
+		] {
+			assert_eq!(ContentId::from_json(&json!(other)), None);
+		}
 	}
 
 	#[test]

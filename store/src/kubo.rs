@@ -251,7 +251,7 @@ impl Kubo {
 			ContentCodec::DagPb => "dag-pb",
 		};
 		let call =
-			[("cid-codec", codec), ("mhtype", "sha2-256"), ("mhlen", "32"), ("pin", "false")];
+			[("cid-codec", codec), ("mhtype", "blake3"), ("mhlen", "32"), ("pin", "false")];
 		let form =
 			multipart::Form::new().part("data", multipart::Part::bytes(bytes).file_name("block"));
 		match self.rpc.call("block/put", &call, Some(form), LOCAL, MAX_ANSWER).await? {

@@ -139,7 +139,7 @@ describe('interface', () => {
 			await send(api, api.tx.tasks.submit(spec()), account('//Alice'));
 			const task = await rpc(api, 'dgcs_task', 0);
 			assert.equal(task.owner, account('//Alice').address);
-			assert.match(task.spec.manifest, /^bafkrei/);
+			assert.match(task.spec.manifest, /^bafkr4i/);
 			assert.deepEqual(await rpc(api, 'dgcs_task', '0'), task, 'ids may be digits');
 			const again = await rpc(api, 'dgcs_estimate', task.spec);
 			assert.equal(again.total, task.held, 'what one method returns the other takes');

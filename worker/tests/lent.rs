@@ -43,6 +43,14 @@ static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 /// What the configs below are for.
 const HOST: Host = Host { cores: 4, memory_mib: 8192 };
 
+/// Two slots of the machine that is idle, one of that which is in use.
+const TWO_OR_ONE: &str = r#"
+	slot_memory_mib = 160
+	idle = { cores = 2, memory = "50%" }
+	busy = { cores = 1, memory = "50%" }
+	use = { busy_above = 25, busy_after = 10, idle_below = 15, idle_after = 180, keep_free_mib = 512 }
+"#;
+
 /// A chain on which one worker has leases on all ranges of a task, for ever.
 struct Leases {
 	spec: TaskSpec<Balance>,
@@ -265,13 +273,6 @@ fn cores_since((cpu, wall): (Duration, Instant)) -> f64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_runs_follows_load_hours_battery_and_memory() {
-	const CONFIG: &str = r#"
-		slot_memory_mib = 160
-		idle = { cores = 2, memory = "50%" }
-		busy = { cores = 1, memory = "50%" }
-		use = { busy_above = 25, busy_after = 10, idle_below = 15, idle_after = 180, keep_free_mib = 512 }
-		when = { days = ["mon"], hours = ["22:00-06:00"] }
-	"#;
 	let _alone = ALONE.lock().await;
 	let mut scene = Scene::new(Setting {
 		program: scene::program("(loop $again (br $again))"),
@@ -283,7 +284,8 @@ async fn what_runs_follows_load_hours_battery_and_memory() {
 	// A tenth of a second each.
 	scene.spec.limits.fuel = 100_000_000;
 	let lend = |slots, reason| Allowance { slots, reason };
-	let mut bench = Bench::start(scene, CONFIG, 0, |_| ());
+	let on_mondays = "when = { days = [\"mon\"], hours = [\"22:00-06:00\"] }";
+	let mut bench = Bench::start(scene, &format!("{TWO_OR_ONE}{on_mondays}"), 0, |_| ());
 
 	// Two slots: two runs begin before any ends.
 	let mut begun = 0;
@@ -342,12 +344,6 @@ async fn what_runs_follows_load_hours_battery_and_memory() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn content_is_opened_on_no_more_cores_than_are_lent() {
-	const CONFIG: &str = r#"
-		slot_memory_mib = 160
-		idle = { cores = 2, memory = "50%" }
-		busy = { cores = 1, memory = "50%" }
-		use = { busy_above = 25, busy_after = 10, idle_below = 15, idle_after = 180, keep_free_mib = 512 }
-	"#;
 	let _alone = ALONE.lock().await;
 	// All ranges see the same input of many shards, and their programs end at once: what takes time is to
 	// open it.
@@ -360,7 +356,7 @@ async fn content_is_opened_on_no_more_cores_than_are_lent() {
 	});
 	assert!(scene.manifest().shards.len() >= 16);
 	let lend = |slots, reason| Allowance { slots, reason };
-	let mut bench = Bench::start(scene, CONFIG, 1 << 30, |_| ());
+	let mut bench = Bench::start(scene, TWO_OR_ONE, 1 << 30, |_| ());
 
 	// One slot of two, which has the machine's other cores beside it.
 	assert_eq!(bench.used(1, 60.0), lend(2, Reason::Idle));

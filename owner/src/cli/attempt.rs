@@ -19,8 +19,9 @@ use crate::{
 	wish::{Terms, Wish},
 };
 
-/// How long a worker should be busy with a range.
-const GOOD_RANGE: Duration = Duration::from_secs(30);
+/// How long a worker should be busy with a range, so that it never waits for the next one: a lease takes
+/// some blocks, in which it computes the up to four that it has.
+const GOOD_RANGE: Duration = Duration::from_secs(5);
 
 pub(super) async fn run(args: &TryArgs, output: &Output) -> Result<Exit> {
 	let wish = args.wish.wish().map_err(CommandError::Usage)?;
@@ -141,7 +142,7 @@ fn range_hint(trial: &Trial, wish: &Wish) -> String {
 		return String::new();
 	}
 	let busy = time(trial.most.time * good);
-	format!("\nA lease costs some blocks of waiting; with --range {good} a worker computes up to {busy} between two.")
+	format!("\nWorkers wait for their next ranges where those are short; with --range {good} one takes up to {busy}.")
 }
 
 fn time(time: Duration) -> String {
@@ -171,6 +172,23 @@ mod tests {
 		assert_eq!(object(Step::Merge, &done)["stderr"], "no scene\nin \u{fffd}\n");
 		done.stderr.clear();
 		assert_eq!(text(Step::Merge, &done), "merge step: exit code 1, 0.02 s, 5 fuel");
+	}
+
+	#[test]
+	fn a_range_that_is_short_is_told_with_one_that_is_not() {
+		let hint = |subtasks, millis, asked| {
+			let most = Most { time: Duration::from_millis(millis), fuel: 0 };
+			let mut wish = wish();
+			wish.terms.range_size = Some(asked);
+			range_hint(&Trial { subtasks, most, ..Trial::default() }, &wish)
+		};
+		let told = hint(100, 300, 2);
+		assert!(told.contains("with --range 16 one takes up to 4.80 s"), "{told}");
+		assert!(hint(10, 0, 2).contains("--range 10 "), "no more than there are");
+		assert!(hint(1000, 0, 2).contains("--range 64 "), "no more than may be");
+		for (millis, asked) in [(300, 16), (2500, 2), (5000, 1), (60_000, 1)] {
+			assert_eq!(hint(100, millis, asked), "", "{asked} of {millis} ms");
+		}
 	}
 
 	#[test]

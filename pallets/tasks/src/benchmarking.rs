@@ -3,8 +3,9 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use dgcs_primitives::{
-	api::TaskState, ContentCodec, ContentId, Payout, RangeIndex, Refusal, Selection, SubtaskLimits,
-	TaskId, TaskKind, TaskSpec, Visibility, Workers,
+	api::{TaskState, MAX_SLOTS_PER_ASK},
+	ContentCodec, ContentId, Payout, RangeIndex, Refusal, Selection, SubtaskLimits, TaskId,
+	TaskKind, TaskSpec, Visibility, Workers,
 };
 use frame_benchmarking::v2::*;
 use frame_support::{traits::Get, weights::WeightMeter};
@@ -14,7 +15,7 @@ use sp_runtime::traits::Saturating;
 use crate::{
 	class::Classes,
 	pallet::*,
-	types::{Cursor, OpenRange, Span, MAX_PROBES, MAX_SLOTS_PER_ASK, WINDOW},
+	types::{Cursor, OpenRange, Span, MAX_PROBES, WINDOW},
 	weights::WeightInfo,
 };
 

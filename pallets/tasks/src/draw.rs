@@ -3,8 +3,8 @@
 
 use codec::Encode;
 use dgcs_primitives::{
-	api::TaskState, Judge, Offer, RangeIndex, RangeTerms, Refusal, SeatError, TaskId, TaskSpec,
-	Workers,
+	api::{TaskState, MAX_SLOTS_PER_ASK},
+	Judge, Offer, RangeIndex, RangeTerms, Refusal, SeatError, TaskId, TaskSpec, Workers,
 };
 use frame_support::{
 	defensive, ensure,
@@ -17,9 +17,7 @@ use sp_runtime::{traits::Hash, SaturatedConversion};
 use crate::{
 	class::Classes,
 	pallet::{Asking, Asks, Config, Error, Event, Line, Pallet, Rotation, Tasks, Waiting, Windows},
-	types::{
-		Ask, Cursor, LineEnds, OpenRange, MAX_PROBES, MAX_SLOTS_PER_ASK, MAX_TURNS, TASKS_PER_WALK,
-	},
+	types::{Ask, Cursor, LineEnds, OpenRange, MAX_PROBES, MAX_TURNS, TASKS_PER_WALK},
 	weights::WeightInfo,
 	AskOf, TaskOf,
 };

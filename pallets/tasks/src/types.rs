@@ -17,8 +17,6 @@ pub const BUCKETS: u8 = 32;
 pub const WINDOW: u32 = 16;
 /// Ranges that one draw tries at the most: the window, and one that is exchanged.
 pub const MAX_PROBES: u32 = WINDOW + 1;
-/// Most slots that one ask may be for.
-pub const MAX_SLOTS_PER_ASK: u16 = 64;
 /// Tasks that an ask looks at before the next one has its turn.
 pub const TASKS_PER_WALK: u32 = 8;
 /// Every so many draws the next bucket in rotation comes first, and not the highest.

@@ -62,8 +62,7 @@ impl<T: Config> Pallet<T> {
 		let mut worker = Self::known(&who)?;
 		Self::ensure_not_blacklisted(&worker)?;
 		ensure!(worker.leaving.is_none(), Error::<T>::Leaving);
-		let most = capacity.slots.saturating_mul(T::LeasesPerSlot::get());
-		ensure!(worker.busy <= most, Error::<T>::Busy);
+		ensure!(worker.busy <= capacity.leases(T::LeasesPerSlot::get()), Error::<T>::Busy);
 		if capacity.slots > worker.capacity.slots {
 			worker.former = worker.former.filter(|former| former.slots > capacity.slots);
 			Self::hold_up_to(&who, &mut worker, Self::required_bond(capacity.slots))?;

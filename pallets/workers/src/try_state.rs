@@ -24,7 +24,7 @@ impl<T: Config> Pallet<T> {
 		for (who, worker) in Workers::<T>::iter() {
 			ensure!(worker.bond == Self::held(&who), "a bond is not what is on hold");
 			ensure!(worker.capacity.slots > 0, "a worker has no slots");
-			let most = worker.capacity.slots.saturating_mul(T::LeasesPerSlot::get());
+			let most = worker.capacity.leases(T::LeasesPerSlot::get());
 			ensure!(worker.busy <= most, "more leases than the slots may have");
 			ensure!(
 				worker.former.is_none_or(|former| former.slots > worker.capacity.slots),

@@ -69,7 +69,7 @@ impl<AccountId, Balance> Worker<AccountId, Balance> {
 
 	/// Leases that it may still be given, with so many for each slot that it has not given up.
 	pub fn room(&self, per_slot: u16) -> u16 {
-		self.capacity.slots.saturating_mul(per_slot).saturating_sub(self.busy)
+		self.capacity.leases(per_slot).saturating_sub(self.busy)
 	}
 
 	/// Whether it may get work, as far as its standing goes.

@@ -202,7 +202,7 @@ mod tests {
 			wantlist: Some(Wantlist {
 				entries: vec![Entry { cid: to_cid_v0(), ..Entry::default() }],
 			}),
-			payload: vec![Block { prefix: vec![1, 0x71, 0x12, 0x20], data: vec![0] }],
+			payload: vec![Block { prefix: vec![1, 0x71, 0x1e, 0x20], data: vec![0] }],
 			presences: vec![BlockPresence { cid: vec![9], presence: 0 }],
 		};
 		let seen = Message::decode(&wire.encode_to_vec()).expect("well-formed");
@@ -210,8 +210,8 @@ mod tests {
 	}
 
 	fn to_cid_v0() -> Vec<u8> {
-		let hash = *dgcs_content::content_id::to_cid(&raw(b"")).hash();
-		Cid::new_v0(hash).expect("SHA-256").to_bytes()
+		let cid = "QmRN6wdp1S2A5EtjW9A3M1vKSBuQQGcgvuhoMUoEz4iiT5";
+		cid.parse::<Cid>().expect("a CIDv0").to_bytes()
 	}
 
 	proptest! {

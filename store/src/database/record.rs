@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Integers are little-endian. The checksum is over the length, the digest and the block: it tells a
-//! torn or rotten record from a whole one at a tenth of the cost of SHA-256. It guards against
+//! torn or rotten record from a whole one at a fifth of the cost of BLAKE3. It guards against
 //! accidents alone; readers check the digest.
 
 use std::{fs::File, io, os::unix::fs::FileExt};
@@ -15,7 +15,7 @@ use rustix::{
 	io::{pread, retry_on_intr},
 };
 
-/// The SHA-256 of a block, by which it is filed: its codec changes its name, not its bytes.
+/// The BLAKE3 of a block, by which it is filed: its codec changes its name, not its bytes.
 pub(crate) type Digest = [u8; 32];
 
 /// The most bytes of a block that is stored: what Bitswap carries.

@@ -123,7 +123,15 @@ async fn kubo_names_files_as_we_do() {
 		let file = kubo.repository.path().join("file");
 		std::fs::write(&file, &content).expect("there is room");
 		let path = file.to_str().expect("is text");
-		let add = ["add", "--cid-version=1", "--raw-leaves", "--chunker=size-262144", "-Q", path];
+		let add = [
+			"add",
+			"--cid-version=1",
+			"--hash=blake3",
+			"--raw-leaves",
+			"--chunker=size-262144",
+			"-Q",
+			path,
+		];
 		let name = kubo.run(&add);
 		let id = dgcs_content::content_id::from_cid(&name.parse().expect("a CID")).expect("ours");
 		let blob = Blob { id, len: len as u64 };

@@ -31,7 +31,8 @@ mod vote;
 use std::collections::BTreeMap;
 
 use dgcs_primitives::{
-	api::LEASES_PER_SLOT, Ballot, Commitment, Digests, RangeIndex, Refusal, Round, TaskId,
+	api::{LEASES_PER_SLOT, MAX_SLOTS_PER_ASK},
+	Ballot, Commitment, Digests, RangeIndex, Refusal, Round, TaskId,
 };
 use sp_core::H256;
 
@@ -52,8 +53,6 @@ pub const DEEP: u32 = 10;
 pub const LINGER: u32 = 10;
 /// Votes whose results are let go of each time that the store has no room for others.
 const YIELD: usize = 64;
-/// Most slots that one ask may be for: the chain's own bound.
-const MAX_SLOTS_PER_ASK: u16 = 64;
 /// Blocks from asking for a range to computing it: until the ask is in a block, the range is drawn, that is
 /// final, and its keys and its input are here.
 const LEAD: u32 = 6;
@@ -748,7 +747,7 @@ impl Machine {
 	/// For how many more ranges there is room, here and by the chain's count.
 	fn room(&self) -> u16 {
 		let kept = MAX_TRACKS.saturating_sub(self.open_votes());
-		let most = |worker: Record| worker.capacity.slots.saturating_mul(LEASES_PER_SLOT);
+		let most = |worker: Record| worker.capacity.leases(LEASES_PER_SLOT);
 		let free = self.worker.map_or(0, |worker| most(worker).saturating_sub(worker.busy));
 		let room = self.free_here().min(kept).min(free.into()).min(MAX_SLOTS_PER_ASK.into());
 		room as u16 // At most 64.

@@ -882,7 +882,7 @@ impl World {
 			},
 			Command::Take(asked) => {
 				let leases = self.best().seats.values().filter(|seat| is_leased(seat)).count();
-				let most = LEASES_PER_SLOT * record(0).capacity.slots;
+				let most = record(0).capacity.leases(LEASES_PER_SLOT);
 				assert!(leases + usize::from(*asked) <= most.into(), "{asked} beside {leases}");
 			},
 			Command::Commit(place, round, commitment) => {
