@@ -1,5 +1,7 @@
 //! Until the owner may go offline: waiting for masternodes to hold what a task needs.
 
+use std::time::{Duration, Instant};
+
 use dgcs_client::{AccountId, Chain, Error as ChainError, Head, Held};
 use dgcs_content::Manifest;
 use dgcs_primitives::{api::TaskInfo, TaskId};
@@ -12,6 +14,9 @@ use crate::{
 	progress::{Progress, Tell},
 	record::{Open, Submission},
 };
+
+/// How often masternodes are asked where their stores are: one that has started again may have another port.
+const REFRESH: Duration = Duration::from_secs(60);
 
 /// How many of `holders` masternodes must hold everything before the owner may go offline: as many as it
 /// takes to rebuild a key. Fewer than that could not serve a worker, and one more may fail.
@@ -53,7 +58,7 @@ async fn serve(
 	};
 	let holders = holders(manifest);
 	let needed = needed(holders.len());
-	let mut connected = false;
+	let mut connected: Option<Instant> = None;
 	let mut warned = String::new();
 	let mut warn = |text: String| {
 		if warned != text {
@@ -66,13 +71,14 @@ async fn serve(
 		match network(chain, heads.finalized, task, submitted).await {
 			Ok(None) => return Ok(()),
 			Ok(Some(network)) => {
-				if !connected {
+				if connected.is_none_or(|at| at.elapsed() >= REFRESH) {
 					match network.connect(store).await {
 						Ok(_) => {
-							connected = true;
-							// For those that are not connected. That nobody takes a note now is no reason to stop.
-							if let Err(error) = store.provide(&named).await {
-								log::debug!(target: "owner", "{error}");
+							if connected.replace(Instant::now()).is_none() {
+								// For those that are not connected. That nobody takes a note now is no reason to stop.
+								if let Err(error) = store.provide(&named).await {
+									log::debug!(target: "owner", "{error}");
+								}
 							}
 						},
 						Err(error) => warn(error.to_string()),

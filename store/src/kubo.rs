@@ -3,23 +3,35 @@
 //! Nothing that it says is trusted: answers are bounded, blocks are checked, and every call has a
 //! deadline.
 
-use std::{io, str::FromStr, sync::Arc, time::Duration};
+use std::{
+	collections::HashMap,
+	io,
+	str::FromStr,
+	sync::{Arc, Mutex, PoisonError},
+	time::Duration,
+};
 
 use dgcs_content::{
 	content_id::{display, from_cid, verify},
 	MAX_BLOCK,
 };
 use dgcs_primitives::{ContentCodec, ContentId};
-use futures::StreamExt;
-use litep2p::types::multiaddr::Multiaddr;
+use futures::{future::join_all, StreamExt};
+use litep2p::{types::multiaddr::Multiaddr, PeerId};
 use reqwest::{multipart, Client, Response, StatusCode};
 use serde::Deserialize;
-use tokio::{runtime::Handle, sync::Semaphore};
+use tokio::{
+	runtime::Handle,
+	sync::Semaphore,
+	task::AbortHandle,
+	time::{interval, MissedTickBehavior},
+};
 
 use crate::{
 	config::{Kubo as Config, Usage},
 	dag,
 	error::{Error, Result},
+	network::{one_peer, peer_of, ADDRESSES, MOST_LASTING},
 	walk::walk,
 };
 
@@ -44,11 +56,22 @@ const WIDTH: usize = 32;
 /// The most blocks that are fetched ahead for one call.
 const AHEAD: usize = 256;
 
+/// How often the daemon is asked whether it still knows with whom it is to stay connected.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// With whom the daemon is to stay connected, and where each is reached.
+type Lasting = Mutex<HashMap<PeerId, Vec<Multiaddr>>>;
+
 /// The connection to a daemon.
 #[derive(Debug)]
 pub(crate) struct Kubo {
 	rpc: Rpc,
 	runtime: Handle,
+	/// The daemon's own peer, if it says who that is.
+	own: Option<PeerId>,
+	lasting: Arc<Lasting>,
+	/// Tells the daemon of lasting connections again.
+	reminding: AbortHandle,
 	/// How many blocks are fetched ahead at once.
 	ahead: Arc<Semaphore>,
 }
@@ -84,6 +107,18 @@ struct Peers {
 }
 
 #[derive(Deserialize)]
+struct Peerings {
+	#[serde(rename = "Peers", default)]
+	peers: Option<Vec<Peering>>,
+}
+
+#[derive(Deserialize)]
+struct Peering {
+	#[serde(rename = "ID")]
+	peer: String,
+}
+
+#[derive(Deserialize)]
 struct Pins {
 	#[serde(rename = "Keys", default)]
 	keys: std::collections::BTreeMap<String, serde::de::IgnoredAny>,
@@ -115,39 +150,47 @@ impl Kubo {
 			.redirect(reqwest::redirect::Policy::none())
 			.build()
 			.map_err(|error| Error::Kubo { url: url.clone(), reason: error.to_string() })?;
-		let kubo = Kubo {
-			rpc: Rpc { client, url },
+		let rpc = Rpc { client, url };
+		let own = rpc.addresses().await?.first().and_then(|address| peer_of(address).ok());
+		let lasting = Arc::new(Lasting::default());
+		let reminding = tokio::spawn(remind(rpc.clone(), lasting.clone())).abort_handle();
+		Ok(Kubo {
+			rpc,
 			runtime: Handle::current(),
+			own,
+			lasting,
+			reminding,
 			ahead: Arc::new(Semaphore::new(WIDTH)),
-		};
-		kubo.addresses().await?;
-		Ok(kubo)
+		})
+	}
+
+	/// Lets the daemon go its own way.
+	pub fn shutdown(&self) {
+		self.reminding.abort();
 	}
 
 	/// Where the daemon's peer is reached.
 	pub async fn addresses(&self) -> Result<Vec<Multiaddr>> {
-		let id: Id = self.rpc.json("id", &[], LOCAL).await?;
-		let addresses = id.addresses.unwrap_or_default();
-		Ok(addresses.iter().filter_map(|address| Multiaddr::from_str(address).ok()).collect())
+		self.rpc.addresses().await
 	}
 
 	/// Connects to a peer, and stays connected.
 	pub async fn connect(&self, addresses: &[Multiaddr]) -> Result<()> {
-		crate::network::one_peer(addresses)?;
-		let mut refused = Vec::new();
-		for address in addresses.iter().take(crate::network::ADDRESSES) {
-			let text = address.to_string();
-			let call = [("arg", &*text)];
-			match self.rpc.call("swarm/connect", &call, None, LOCAL, MAX_ANSWER).await? {
-				Answer::Refused(reason) => refused.push(reason),
-				Answer::Ok(_) => {
-					// So that the daemon makes the connection again when it is lost.
-					return self.rpc.done("swarm/peering/add", &call, LOCAL).await;
-				},
+		let peer = one_peer(addresses)?;
+		if Some(peer) == self.own {
+			// Whoever connects to all of a list is connected to itself.
+			return Ok(());
+		}
+		let addresses: Vec<_> = addresses.iter().take(ADDRESSES).cloned().collect();
+		{
+			let mut lasting = self.lasting.lock().unwrap_or_else(PoisonError::into_inner);
+			if lasting.len() < MOST_LASTING || lasting.contains_key(&peer) {
+				lasting.insert(peer, addresses.clone());
+			} else {
+				log::warn!("{MOST_LASTING} connections are to last already; a Kubo daemon that starts again is not told of that to {peer}");
 			}
 		}
-		let all: Vec<_> = addresses.iter().map(ToString::to_string).collect();
-		Err(Error::Unreachable { address: all.join(", "), reason: refused.join("; ") })
+		self.rpc.connect(&addresses).await
 	}
 
 	/// Tells others that a block is here.
@@ -250,8 +293,7 @@ impl Kubo {
 			ContentCodec::Raw => "raw",
 			ContentCodec::DagPb => "dag-pb",
 		};
-		let call =
-			[("cid-codec", codec), ("mhtype", "blake3"), ("mhlen", "32"), ("pin", "false")];
+		let call = [("cid-codec", codec), ("mhtype", "blake3"), ("mhlen", "32"), ("pin", "false")];
 		let form =
 			multipart::Form::new().part("data", multipart::Part::bytes(bytes).file_name("block"));
 		match self.rpc.call("block/put", &call, Some(form), LOCAL, MAX_ANSWER).await? {
@@ -292,7 +334,60 @@ impl Kubo {
 	}
 }
 
+impl Drop for Kubo {
+	fn drop(&mut self) {
+		self.reminding.abort();
+	}
+}
+
+/// Tells the daemon again of connections that it does not know of: it forgets them when it ends.
+async fn remind(rpc: Rpc, lasting: Arc<Lasting>) {
+	let mut ticks = interval(LOOK);
+	ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+	loop {
+		ticks.tick().await;
+		let mut missing = lasting.lock().unwrap_or_else(PoisonError::into_inner).clone();
+		if missing.is_empty() {
+			continue;
+		}
+		let known = match rpc.json::<Peerings>("swarm/peering/ls", &[], LOCAL).await {
+			Ok(known) => known.peers.unwrap_or_default(),
+			Err(error) => {
+				log::debug!("{error}");
+				continue;
+			},
+		};
+		for peer in known.iter().filter_map(|known| known.peer.parse::<PeerId>().ok()) {
+			missing.remove(&peer);
+		}
+		let again = missing.values().map(|addresses| rpc.connect(addresses));
+		for error in join_all(again).await.into_iter().filter_map(Result::err) {
+			log::debug!("{error}");
+		}
+	}
+}
+
 impl Rpc {
+	async fn addresses(&self) -> Result<Vec<Multiaddr>> {
+		let id: Id = self.json("id", &[], LOCAL).await?;
+		let addresses = id.addresses.unwrap_or_default();
+		Ok(addresses.iter().filter_map(|address| Multiaddr::from_str(address).ok()).collect())
+	}
+
+	/// Has the daemon connect to a peer, now and whenever it is lost.
+	async fn connect(&self, addresses: &[Multiaddr]) -> Result<()> {
+		let texts: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+		let call: Vec<_> = texts.iter().map(|text| ("arg", &**text)).collect();
+		// First, so that the daemon also tries again if nobody answers now.
+		self.done("swarm/peering/add", &call, LOCAL).await?;
+		match self.call("swarm/connect", &call, None, LOCAL, MAX_ANSWER).await? {
+			Answer::Ok(_) => Ok(()),
+			Answer::Refused(reason) => {
+				Err(Error::Unreachable { address: texts.join(", "), reason })
+			},
+		}
+	}
+
 	fn error(&self, reason: impl Into<String>) -> Error {
 		Error::Kubo { url: self.url.clone(), reason: reason.into() }
 	}

@@ -67,6 +67,9 @@ const LOOKUP: Duration = Duration::from_secs(20);
 /// How many addresses are kept of a peer.
 pub(crate) const ADDRESSES: usize = 16;
 
+/// How many connections are to last, at most.
+pub(crate) const MOST_LASTING: usize = 256;
+
 /// What the network is asked for.
 #[derive(Debug)]
 pub(crate) enum Request {

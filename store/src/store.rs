@@ -63,7 +63,7 @@ impl Store {
 	}
 
 	/// Connects to one peer, at any of its `addresses`, which end with `/p2p/` and its name. The
-	/// connection is made again whenever it is lost, also if nobody answers now.
+	/// connection is made again whenever it is lost, also if nobody answers now, or if a Kubo daemon starts again.
 	pub async fn connect(&self, addresses: &[Multiaddr]) -> Result<()> {
 		on_backend!(self, store => store.connect(addresses).await)
 	}
@@ -131,7 +131,10 @@ impl Store {
 	pub async fn shutdown(&self) -> Result<()> {
 		match &*self.backend {
 			Backend::Embedded(store) => store.shutdown().await,
-			Backend::Kubo(_) => Ok(()),
+			Backend::Kubo(store) => {
+				store.shutdown();
+				Ok(())
+			},
 		}
 	}
 }

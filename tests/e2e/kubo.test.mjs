@@ -45,7 +45,7 @@ describe('kubo', { skip }, () => {
 		await site?.stop();
 	});
 
-	it('keeps the content of a task, and brings its results, though a worker with one is killed', async () => {
+	it('keeps a task, and brings its results, though a worker and the daemon of another are killed', async () => {
 		const [text, out] = [site.path('text'), site.path('words')];
 		writeFileSync(text, realText(64 << 20));
 		const owner = kubos.get('owner');
@@ -63,7 +63,11 @@ describe('kubo', { skip }, () => {
 			return (await rpc(dave, 'dgcs_held', task).catch(() => ({}))).complete;
 		});
 		held.catch(() => {}); // It is waited for later.
-		const { worker: victim, place } = await killedMidRange(site.workers.slice(0, 2), task, RANGE);
+		const both = site.workers.slice(0, 2);
+		const { worker: victim, place } = await killedMidRange(both, task, RANGE);
+		const other = both.find((worker) => worker !== victim);
+		const ofOther = await amidRange(other, task);
+		await kubos.get(other.name).restart();
 		const run = await running;
 		assert.equal(run.code, 0, JSON.stringify(run.said.at(-1)));
 		const { manifest } = (await site.owner('eve', ['task', 'show', String(task)])).said[0];
@@ -93,8 +97,20 @@ describe('kubo', { skip }, () => {
 		const receipts = site.log.all('verdicts.Decided', { task, range: place.range }).flatMap(({ data }) => data.receipts);
 		const own = receipts.filter(({ worker }) => worker === account(victim.uri).address);
 		assert.ok(own.some(({ agreed, paid }) => agreed > 0 && paid > 0n), `${victim.log}: ${JSON.stringify(place)}`);
+
+		// Whose daemon was killed has shown what it computed as well.
+		const also = { event: 'revealed', ...ofOther };
+		assert.ok(other.said.some((note) => includes(note, also)), `${other.log}: ${JSON.stringify(ofOther)}`);
 	});
 });
+
+/** A range of which a worker has computed something and shown nothing. */
+async function amidRange(worker, task) {
+	const rangeOf = ({ subtask }) => Math.floor(subtask / RANGE);
+	const shown = (range) => worker.said.some((note) => includes(note, { event: 'revealed', task, range }));
+	const note = await worker.says('computed', (note) => note.task === task && !shown(rangeOf(note)));
+	return { task, range: rangeOf(note) };
+}
 
 /** Fails when a command does. */
 async function failed(running) {

@@ -38,7 +38,7 @@ use crate::{
 	database::{Database, Keep},
 	embedded::blocking,
 	error::{Error, Result},
-	network::ADDRESSES,
+	network::{ADDRESSES, MOST_LASTING},
 };
 
 /// How many streams a peer may have to us. Kubo opens up to nine.
@@ -59,9 +59,6 @@ const AWAY: Duration = Duration::from_secs(1);
 
 /// The first and the longest pause before a lasting connection that was lost is tried again.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
-
-/// How many connections are to last, at most.
-const MOST_LASTING: usize = 256;
 
 /// Timings of the exchange.
 #[derive(Clone, Copy, Debug)]

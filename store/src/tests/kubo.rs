@@ -32,6 +32,21 @@ fn ipfs(binary: &str, repository: &Path, arguments: &[&str]) -> Command {
 	command
 }
 
+/// Starts a daemon, and waits until it answers.
+async fn daemon(binary: &str, repository: &Path) -> Child {
+	let mut child =
+		ipfs(binary, repository, &["daemon"]).stdout(Stdio::piped()).spawn().expect("Kubo runs");
+	let mut lines = BufReader::new(child.stdout.take().expect("is piped")).lines();
+	spawn_blocking(move || {
+		assert!(lines.any(|line| line.expect("is text").contains("Daemon is ready")));
+		// Read on, so that it never waits for us.
+		std::thread::spawn(move || lines.for_each(drop));
+	})
+	.await
+	.expect("the daemon is ready");
+	child
+}
+
 impl Daemon {
 	/// A daemon on the loopback interface that knows nobody; none, and a loud word, without a binary.
 	async fn start() -> Option<Self> {
@@ -56,23 +71,22 @@ impl Daemon {
 		for [name, value] in settings {
 			run(&["config", "--json", name, value]);
 		}
-		let mut child = ipfs(&binary, repository.path(), &["daemon"])
-			.stdout(Stdio::piped())
-			.spawn()
-			.expect("Kubo runs");
-		let mut lines = BufReader::new(child.stdout.take().expect("is piped")).lines();
-		spawn_blocking(move || {
-			assert!(lines.any(|line| line.expect("is text").contains("Daemon is ready")));
-			// Read on, so that it never waits for us.
-			std::thread::spawn(move || lines.for_each(drop));
-		})
-		.await
-		.expect("the daemon is ready");
+		let child = daemon(&binary, repository.path()).await;
 		let api = std::fs::read_to_string(repository.path().join("api")).expect("it says where");
 		let port = api.trim().rsplit('/').next().expect("ends with a port");
 		let url = format!("http://127.0.0.1:{port}");
 		let store = Store::open(&Config::Kubo(Kubo { url })).await.expect("it answers");
 		Some(Daemon { binary, child, repository, store })
+	}
+
+	/// Kills the daemon, as a crash does, and starts it on the same repository, with its RPC where it was.
+	async fn restart(&mut self) {
+		let file = self.repository.path().join("api");
+		let api = std::fs::read_to_string(file).expect("it says where");
+		self.child.kill().expect("it runs");
+		self.child.wait().expect("it ends");
+		self.run(&["config", "Addresses.API", api.trim()]);
+		self.child = daemon(&self.binary, self.repository.path()).await;
 	}
 
 	async fn address(&self) -> Multiaddr {
@@ -169,6 +183,26 @@ async fn kubo_pins_and_says_what_it_has() {
 	assert!(!kubo.store.is_pinned(&blob.id).await.expect("answers"));
 	kubo.run(&["repo", "gc", "-q"]);
 	assert!(!kubo.store.has(&blob.id).await.expect("answers"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kubo_is_connected_again_when_it_starts_again() {
+	let Some(mut kubo) = Daemon::start().await else { return };
+	let (peer, late) = (Peer::new().await, Peer::new().await);
+	kubo.store.connect(&[peer.address().await]).await.expect("it is there");
+	kubo.store.connect(&kubo.store.addresses().await.expect("answers")).await.expect("is itself");
+	let address = late.address().await;
+	late.store.shutdown().await.expect("stops");
+	let refused = kubo.store.connect(std::slice::from_ref(&address)).await;
+	assert!(matches!(refused, Err(Error::Unreachable { .. })), "{refused:?}");
+
+	kubo.restart().await;
+	let blob = put(&peer.store, bytes(7, 1_000_000)).await;
+	until(|| async { get(&kubo.store, &blob).await.is_ok() }).await;
+	// Also with whom there was no connection yet.
+	let name = address.iter().last().expect("its name").to_string();
+	let name = name.trim_start_matches("/p2p/");
+	until(|| async { kubo.run(&["swarm", "peering", "ls"]).contains(name) }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -62,23 +62,37 @@ export class Kubo {
 		for (const [name, value] of Object.entries(SETTINGS)) {
 			kubo.run('config', '--json', name, JSON.stringify(value));
 		}
-		const child = spawn(binary, ['daemon'], { env: kubo.env, stdio: ['ignore', 'pipe', 'pipe'] });
+		kubo.log = log;
+		await kubo.#serve();
+		/** Where its RPC is, as a multiaddress. */
+		kubo.api = readFileSync(`${repository}/api`, 'utf8').trim();
+		const [, port] = /\/tcp\/(\d+)/.exec(kubo.api);
+		kubo.url = `http://127.0.0.1:${port}`;
+		return kubo;
+	}
+
+	/** Kills it, as a crash does, and starts it again: its RPC is where it was, its peer at another port. */
+	async restart() {
+		await this.stop();
+		this.run('config', 'Addresses.API', this.api);
+		await this.#serve();
+	}
+
+	async #serve() {
+		const child = spawn(this.binary, ['daemon'], { env: this.env, stdio: ['ignore', 'pipe', 'pipe'] });
 		running.add(child);
-		kubo.child = child;
-		kubo.ended = new Promise((resolve) => child.once('exit', resolve));
-		const file = createWriteStream(log);
+		this.child = child;
+		this.ended = new Promise((resolve) => child.once('exit', resolve));
+		const file = createWriteStream(this.log, { flags: 'a' });
 		child.stdout.pipe(file);
 		child.stderr.pipe(file);
 		const ready = new Promise((resolve, reject) => {
 			createInterface({ input: child.stdout }).on('line', (line) => {
 				if (line.includes('Daemon is ready')) resolve();
 			});
-			child.once('exit', (code) => reject(new Error(`Kubo ended with ${code}; its log is ${log}`)));
+			child.once('exit', (code) => reject(new Error(`Kubo ended with ${code}; its log is ${this.log}`)));
 		});
 		await deadline(ready, MINUTE, 'Kubo to be ready');
-		const [, port] = /\/tcp\/(\d+)/.exec(readFileSync(`${repository}/api`, 'utf8'));
-		kubo.url = `http://127.0.0.1:${port}`;
-		return kubo;
 	}
 
 	/** What a command of Kubo's own prints. */

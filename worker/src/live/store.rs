@@ -19,8 +19,8 @@ use crate::show::Store;
 
 /// How often the chain is asked for masternodes that are new.
 const LOOK: Duration = Duration::from_secs(6);
-/// How often each is asked where its store is.
-const REFRESH: Duration = Duration::from_secs(600);
+/// How often each is asked where its store is: one that has started again may have another port.
+const REFRESH: Duration = Duration::from_secs(60);
 /// Masternodes whose stores are connected to: those with the highest bonds.
 const MAX_PEERS: usize = 64;
 
@@ -99,7 +99,7 @@ fn into_io(error: Error) -> io::Error {
 
 /// Connects to the stores of masternodes, again and again: the set changes, and so do addresses.
 async fn stay_connected(blocks: Blocks, chain: Chain) {
-	// By URL, when each was last asked and answered.
+	// By URL, when each was last asked and connected to.
 	let mut asked: HashMap<String, Instant> = HashMap::new();
 	let mut ticks = tokio::time::interval(LOOK);
 	ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -116,25 +116,27 @@ async fn stay_connected(blocks: Blocks, chain: Chain) {
 			at.elapsed() < REFRESH && masternodes.iter().any(|masternode| masternode.url() == url)
 		});
 		let new = masternodes.iter().filter(|masternode| !asked.contains_key(masternode.url()));
-		let ask =
-			new.map(|masternode| async move { (masternode, masternode.store_addresses().await) });
-		let answers = futures::future::join_all(ask).await;
-		for (masternode, addresses) in answers {
+		let connect = new.map(|masternode| async {
 			let url = masternode.url();
-			let addresses = match addresses {
+			let addresses = match masternode.store_addresses().await {
 				Ok(addresses) => addresses,
 				Err(error) => {
 					log::info!("{url} does not say where its store is: {error}");
-					continue;
+					return None;
 				},
 			};
-			asked.insert(url.into(), Instant::now());
 			let known: Vec<Multiaddr> =
 				addresses.iter().filter_map(|address| address.parse().ok()).collect();
-			if let Err(error) = blocks.connect(&known).await {
-				log::info!("the store of {url} can't be connected to: {error}");
+			match blocks.connect(&known).await {
+				Ok(()) => Some((url.to_owned(), Instant::now())),
+				Err(error) => {
+					log::info!("the store of {url} can't be connected to: {error}");
+					None
+				},
 			}
-		}
+		});
+		let connected = futures::future::join_all(connect).await;
+		asked.extend(connected.into_iter().flatten());
 	}
 }
 
