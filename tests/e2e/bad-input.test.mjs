@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import {
-	existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, truncateSync,
+	chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, truncateSync,
 	writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:http';
@@ -31,6 +31,10 @@ const DISTANT = '//distant';
 /** More memory than any of them offers. */
 const TOO_MUCH = ['--memory', '4096'];
 const OTHER_CHAIN = `0x${'11'.repeat(32)}`;
+/** Runs a command as root without root's right to read every file. */
+const CONFINED = [
+	'setpriv', '--bounding-set=-dac_override,-dac_read_search', '--inh-caps=-dac_override,-dac_read_search',
+];
 const TEXT = Array.from({ length: 60 }, (_, i) => `line ${i}\n`).join('');
 /** Less memory than a program may write, and little of all else. */
 const LIMITS = ['--memory', '16', '--fuel', '500000000', '--time', '30s'];
@@ -152,6 +156,52 @@ describe('bad input', () => {
 				assert.ok(!existsSync(file(`refused-${i}`)), 'no folder is left behind');
 			}));
 			assert.equal((await api.rpc.system.accountNextIndex(account('//Bob').address)).toNumber(), 0);
+		});
+
+		it('names what it may not read before anything is paid, and goes on when it may', async (t) => {
+			const through = process.getuid() === 0 ? CONFINED : [];
+			try {
+				const [probe, ...words] = [...through, 'true'];
+				execFileSync(probe, words, { stdio: 'pipe' });
+			} catch (error) {
+				const why = `root can't be kept from reading files: ${error.message.trim()}`;
+				noteSkip(`bad-input: ${why}`);
+				return t.skip(why);
+			}
+			const inside = (...names) => path.join(file('unreadable'), ...names);
+			const [program, input, hidden, closed] = [
+				inside('echo.wasm'), inside('text'), inside('folder', 'text'), inside('with-a-folder', 'folder'),
+			];
+			[path.dirname(hidden), closed].forEach((folder) => mkdirSync(folder, { recursive: true }));
+			writeFileSync(program, echoes());
+			[input, hidden, path.join(closed, 'text')].forEach((name) => writeFileSync(name, TEXT));
+			const unreadable = [program, input, hidden, closed];
+			unreadable.forEach((name) => chmodSync(name, 0));
+			const cases = [
+				[program, program, '--input', file('text')],
+				[input, file('echo.wasm'), '--input', input],
+				[input, file('echo.wasm'), '--input', input, '--split', 'lines'],
+				...[hidden, closed].flatMap((name) => ['files', 'bytes'].map((split) => {
+					return [name, file('echo.wasm'), '--input', path.dirname(name), '--split', split];
+				})),
+			];
+			const where = (i) => ({ data: `unreadable-${i}`, through });
+			await Promise.all(cases.map(async ([name, ...wish], i) => {
+				const out = ['--out', file(`unreadable-${i}`), '--yes'];
+				const run = dgcs('//Bob', ['task', 'run', ...wish, ...out], where(i));
+				const { code, said, last } = await run.end();
+				assert.equal(code, 1, `${run}`);
+				assert.ok(last.message.includes(name), `${run}`);
+				assert.match(last.message, /Permission denied.*check that .*you may (use|read) it/);
+				assert.ok(!said.some(({ event }) => event === 'prepared' || event === 'sent'), `${run}`);
+				assert.ok(!existsSync(file(`unreadable-${i}`)), 'no folder is left behind');
+			}));
+			assert.equal((await api.rpc.system.accountNextIndex(account('//Bob').address)).toNumber(), 0);
+			unreadable.forEach((name) => chmodSync(name, 0o700));
+			await Promise.all(cases.map(async ([, ...wish], i) => {
+				const prepare = dgcs('//Bob', ['task', 'prepare', ...wish], where(i));
+				assert.equal((await prepare.end()).code, 0, `${prepare}`);
+			}));
 		});
 
 		it('says how bad programs end when they are tried at home, and refuses what is none', async () => {
@@ -503,6 +553,48 @@ describe('bad input', () => {
 			assert.equal(readFileSync(path.join(out, 'result'), 'utf8'), TEXT);
 			assert.equal(log.all('tasks.Submitted', { owner: account('//interrupted').address }).length, 1);
 		});
+
+		it('goes on with a merge step after there was no money, and Ctrl-C at any point, and pays once', async () => {
+			await ready;
+			await endow('//merges');
+			const owner = account('//merges');
+			const type = (args) => dgcs('//merges', ['task', ...args]);
+			const input = ['--input', file('text'), '--split', 'lines:20', '--join', 'merge'];
+			const out = ['--out', file('merged')];
+			const run = type(['run', file('echo.wasm'), ...input, ...out, '--detach', '--yes']);
+			assert.equal((await run.end()).code, 0, `${run}`);
+			const { task } = await run.says('submitted');
+			const watch = type(['watch', String(task)]);
+			assert.equal((await watch.end()).code, 0, `${watch}`);
+			await send(api, api.tx.balances.transferAll(account('//Alice').address, true), owner);
+
+			const fetch = ['fetch', String(task), ...out, '--yes'];
+			const poor = type(fetch);
+			const { code, last } = await poor.end();
+			assert.equal(code, 4, `${poor}`);
+			assert.match(last.message, /are missing/);
+			assert.ok(last.resume.startsWith(`dgcs task fetch ${task} --out `), `${poor}`);
+			await endow('//merges');
+
+			const points = ['estimate', 'reading', 'prepared', 'sent', 'submitted', 'holding', 'running', 'ended', 'fetching'];
+			const met = [];
+			let end;
+			do {
+				const next = type(fetch);
+				const point = await next.says(points);
+				if (point) next.interrupt();
+				end = await next.end();
+				if (end.code !== 0) {
+					assert.equal(end.code, 130, `${next}`);
+					met.push(point.event);
+					points.splice(0, points.indexOf(point.event) + 1);
+				}
+			} while (end.code !== 0);
+			assert.ok(met.length >= 5, `interrupted at ${met}`);
+			assert.equal(readFileSync(path.join(file('merged'), 'result'), 'utf8'), TEXT);
+			await log.wait('tasks.Settled', { task: end.last.task });
+			assert.equal(log.all('tasks.Submitted', { owner: owner.address }).length, 2, 'the subtasks, and one merge step');
+		});
 	});
 
 	it('leaves nothing on hold, and no worker punished', async () => {
@@ -541,9 +633,9 @@ describe('bad input', () => {
 	}
 
 	/** Types a command as `owner`, who keeps what it knows under its name or in `data`. */
-	function dgcs(owner, args, { chain = url, data = owner.replaceAll('/', '') } = {}) {
+	function dgcs(owner, args, { chain = url, data = owner.replaceAll('/', ''), through } = {}) {
 		owners.add(owner);
-		return new Command(args, { chain, data: file(`data-${data}`), account: owner });
+		return new Command(args, { chain, data: file(`data-${data}`), account: owner, through });
 	}
 
 	/** Gives some owners money. */

@@ -10,13 +10,15 @@ import { Keyring } from '@polkadot/api';
 import { mnemonicValidate } from '@polkadot/util-crypto';
 
 import { account, balance, send, only } from './lib/chain.mjs';
-import { type } from './lib/dgcs.mjs';
+import { answer, type } from './lib/dgcs.mjs';
 import { Site } from './lib/site.mjs';
-import { hoards } from './lib/wasm.mjs';
+import { echoes, hoards } from './lib/wasm.mjs';
 
 const DGC = 10n ** 12n;
 const keyring = new Keyring({ type: 'sr25519' });
 const owner = (words) => keyring.addFromUri(words);
+/** What somebody at a terminal is asked before money is spent. */
+const QUESTION = /\? \[y\/N\] /;
 const PASSWORD = 'correct horse battery staple';
 
 describe('commands', () => {
@@ -336,6 +338,33 @@ describe('commands', () => {
 			assert.ok(readFileSync(path.join(out, 'result')).equals(readFileSync(input)));
 			const dave = site.log.all('tasks.Submitted', { owner: account('//Dave').address });
 			assert.equal(dave.length, 3, 'the subtasks, and two merge steps');
+		});
+
+		it('asks at a terminal whether the price is right, and shows there how far it is', async () => {
+			// So much that reading it and fetching the results of it are seen.
+			const input = text('large', 2_000_000);
+			writeFileSync(site.path('echo.wasm'), echoes());
+			const out = site.path('asked-out');
+			const wish = [site.path('echo.wasm'), '--input', input, '--split', 'lines:500000', '--out', out];
+			const line = ['task', 'run', ...wish, '--account', '//Eve', '--data', site.path('asked'), ...chain];
+			const { address } = account('//Eve');
+			const before = await api.query.system.account(address);
+
+			const no = await answer(line, QUESTION, 'n');
+			assert.equal(no.code, 1, no.shown);
+			assert.match(no.shown, /held now[^]*\[y\/N\] [^]*error: nothing was signed/);
+			assert.doesNotMatch(no.shown, /Encrypting/);
+			assert.deepEqual((await api.query.system.account(address)).toJSON(), before.toJSON());
+			for (const trace of [out, site.path('asked')]) assert.ok(!existsSync(trace), trace);
+
+			const yes = await answer(line, QUESTION, 'y');
+			assert.equal(yes.code, 0, yes.shown);
+			for (const bar of ['Encrypting', 'Computing', 'Fetching']) {
+				assert.match(yes.shown, new RegExp(`${bar} \\[[=> ]{40}\\] `), bar);
+			}
+			assert.match(yes.shown, /Prepared \w+: 4 subtasks[^]*submitted in block[^]*you may go offline[^]*Computed by 3 workers/);
+			assert.ok(readFileSync(path.join(out, 'result')).equals(readFileSync(input)));
+			assert.equal(site.log.all('tasks.Submitted', { owner: address }).length, 1);
 		});
 
 		it('runs in one command, and is fetched elsewhere with the words alone', async () => {

@@ -115,6 +115,42 @@ export async function type(args, { input = '', env = {} } = {}) {
 }
 
 /**
+ * Types a command at a terminal, where it asks and shows how far it is, and answers the one question that it asks.
+ * @param {string[]} args
+ * @param {RegExp} question
+ * @param {string} answer
+ * @returns {Promise<{ code: number, shown: string }>} its exit code, and all that was on the screen
+ */
+export async function answer(args, question, answer) {
+	const quoted = [binary(), ...args].map((word) => `'${word.replaceAll("'", "'\\''")}'`);
+	// A terminal of its own has no size at first.
+	const line = `stty rows 24 cols 100 && exec ${quoted.join(' ')}`;
+	const env = { ...process.env, SHELL: '/bin/sh', TERM: 'xterm' };
+	const child = spawn('script', ['--quiet', '--return', '--command', line, '/dev/null'], {
+		stdio: ['pipe', 'pipe', 'inherit'],
+		env,
+	});
+	running.add(child);
+	let shown = '';
+	let asked = false;
+	child.stdout.setEncoding('utf8').on('data', (text) => {
+		shown += text;
+		if (asked || !question.test(shown)) return;
+		asked = true;
+		child.stdin.write(`${answer}\n`);
+	});
+	child.stdin.on('error', () => {});
+	// There may be no `script`.
+	const closed = new Promise((resolve, reject) => child.once('close', resolve).once('error', reject));
+	const what = () => `the end of dgcs ${args.join(' ')}, which has shown:\n${shown}`;
+	const code = await deadline(closed, LONGEST, what).catch((late) => {
+		child.kill('SIGKILL');
+		throw late;
+	}).finally(() => running.delete(child));
+	return { code, shown };
+}
+
+/**
  * Types a command of the owner's, for its answer in JSON.
  * @param {string} chain the URL of a node
  * @param {string} data where the owner keeps what it knows

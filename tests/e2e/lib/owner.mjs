@@ -22,10 +22,12 @@ export class Command {
 	 * @param {string} where.chain the URL of a node
 	 * @param {string} where.data where the owner keeps what it knows
 	 * @param {string} where.account who signs
+	 * @param {string[]} [where.through] a command that runs it, and its words
 	 */
-	constructor(args, { chain, data, account }) {
+	constructor(args, { chain, data, account, through = [] }) {
 		this.args = args;
-		this.child = spawn(binary(), [...args, '--output', 'json'], {
+		const [program, ...words] = [...through, binary(), ...args, '--output', 'json'];
+		this.child = spawn(program, words, {
 			stdio: ['ignore', 'pipe', 'pipe'],
 			env: { ...process.env, DGCS_CHAIN: chain, DGCS_DATA: data, DGCS_ACCOUNT: account },
 		});
