@@ -120,6 +120,8 @@ function dispatchError(api, error) {
 const queues = new Map();
 /** The nonce after that. A node may take a moment until it counts what it has just accepted. */
 const nonces = new Map();
+/** What the pool says of a nonce that another transaction has. */
+const TAKEN = /^1014: Priority is too low/;
 
 /**
  * Signs a transaction, sends it and follows it to its end.
@@ -138,12 +140,19 @@ export async function send(api, tx, signer) {
 
 	const before = queues.get(signer.address) ?? Promise.resolve();
 	const accepted = before.then(async () => {
-		const known = (await api.rpc.system.accountNextIndex(signer.address)).toNumber();
-		const nonce = Math.max(known, nonces.get(signer.address) ?? 0);
 		const watch = (result) => follow(api, result, label, settle);
-		const unsubscribe = await tx.signAndSend(signer, { nonce }, watch);
-		nonces.set(signer.address, nonce + 1);
-		return unsubscribe;
+		for (let tries = 0; ; tries++) {
+			const known = (await api.rpc.system.accountNextIndex(signer.address)).toNumber();
+			const nonce = Math.max(known, nonces.get(signer.address) ?? 0);
+			try {
+				const unsubscribe = await tx.signAndSend(signer, { nonce }, watch);
+				nonces.set(signer.address, nonce + 1);
+				return unsubscribe;
+			} catch (error) {
+				// A command of the same account's, at the same time, was faster.
+				if (tries === 5 || !TAKEN.test(error.message)) throw error;
+			}
+		}
 	});
 	queues.set(signer.address, accepted.catch(() => {}));
 	const unsubscribe = await accepted.catch((error) => {
