@@ -3,7 +3,10 @@
 use std::{
 	net::TcpListener,
 	process::{Child, Command, Stdio},
-	sync::Arc,
+	sync::{
+		atomic::{AtomicU32, Ordering},
+		Arc,
+	},
 	time::Duration,
 };
 
@@ -83,9 +86,17 @@ pub fn sender(chain: &Chain, uri: &str) -> Sender {
 	Sender::new(chain.clone(), account(uri))
 }
 
+/// A port that nobody has. None of those that the system gives to outgoing connections: one of these might have
+/// it before a node does.
 pub fn free_port() -> u16 {
-	let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-	listener.local_addr().expect("it is bound").port()
+	static TRIED: AtomicU32 = AtomicU32::new(0);
+	let first = std::process::id().wrapping_mul(31);
+	let mut ports = std::iter::repeat_with(|| {
+		let number = first.wrapping_add(TRIED.fetch_add(1, Ordering::Relaxed));
+		20_000 + (number % 10_000) as u16
+	});
+	let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+	ports.find(is_free).expect("there is no end of them")
 }
 
 /// What a line does with what is said over it.
