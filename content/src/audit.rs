@@ -115,7 +115,7 @@ mod tests {
 	}
 
 	proptest! {
-		#![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+		#![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
 		#[test]
 		fn a_proof_holds_for_its_leaf_alone(blocks in 1u32..6, pick: u32, flip in 0usize..8) {
