@@ -36,6 +36,7 @@ async function owner() {
 	const rate = (name) => `${seen[`${name}MibPerSecond`]} MiB/s`;
 	console.log(`1 GiB on ${seen.cores} cores, the median of three rounds, each against what was measured in it`);
 	console.log(`the machine encrypts and hashes: ${rate('seal')}; it checks and decrypts: ${rate('open')}; a file to disk: ${rate('disk')}`);
+	console.log(`a core copies a file out of the system's cache: ${rate('copy')}; to odd addresses: ${rate('copyAskew')}`);
 	console.log(`a file to CIDs and Merkle roots: ${rate('name')}`);
 	figure('of the machine\'s limit', seen.nameOfLimit, atLeast(0.6));
 	if (kubo) {

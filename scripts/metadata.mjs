@@ -3,8 +3,9 @@
 
 import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
+
+import { freePort } from '../tests/e2e/lib/network.mjs';
 
 const VERSION = 16;
 /** How long a node may take to start, in milliseconds. */
@@ -50,17 +51,6 @@ function opaque(bytes) {
 	if (bytes[0] !== 1) fail(`the runtime has no metadata of version ${VERSION}`);
 	if ((bytes[1] & 3) !== 2) fail('the metadata has an odd length');
 	return bytes.subarray(5, 5 + (bytes.readUInt32LE(1) >>> 2));
-}
-
-function freePort() {
-	return new Promise((resolve, reject) => {
-		const server = createServer();
-		server.once('error', reject);
-		server.listen(0, '127.0.0.1', () => {
-			const { port } = server.address();
-			server.close(() => resolve(port));
-		});
-	});
 }
 
 function fail(message) {

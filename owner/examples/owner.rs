@@ -12,7 +12,7 @@
 
 use std::{
 	fs::{self, File},
-	io::{self, BufWriter, Write},
+	io::{self, BufWriter, Read, Write},
 	path::{Path, PathBuf},
 	process::{Command, Stdio},
 	sync::atomic::{AtomicUsize, Ordering::Relaxed},
@@ -38,6 +38,8 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 const MIB: usize = 1 << 20;
+
+const CACHE_LINE: usize = 64;
 
 /// What the bytes of a segment are.
 const PLAIN: usize = BLOCK_SIZE - TAG_SIZE;
@@ -113,6 +115,16 @@ fn hash_and_open(mib: usize) {
 		buffer.copy_from_slice(&sealed);
 		assert!(cipher.open(Place::only(0), buffer).is_some());
 	});
+}
+
+/// Copies a file out of the system's cache, a block at a time, to a place that is `skew` bytes behind one where
+/// a line of a processor's cache begins.
+fn copy_out(path: &Path, skew: usize) -> Result<(), Failure> {
+	let mut buffer = vec![0; BLOCK_SIZE + 2 * CACHE_LINE];
+	let start = buffer.as_ptr().align_offset(CACHE_LINE) + skew;
+	let mut file = File::open(path)?;
+	while file.read(&mut buffer[start..start + BLOCK_SIZE])? > 0 {}
+	Ok(())
 }
 
 fn write_file(path: &Path, mib: usize) -> Result<(), Failure> {
@@ -355,6 +367,8 @@ async fn main() -> Result<(), Failure> {
 				})?
 				.0,
 			);
+			add("copy", timed(|| copy_out(&file, 0))?.0);
+			add("copyAskew", timed(|| copy_out(&file, 1))?.0);
 			add("name", timed(|| content(&file, keys, piece64, &Discard))?.0);
 			forget_peak()?;
 			let (seconds, manifest) = timed(|| put(&file, keys, piece64, &store, &runtime))?;

@@ -1,7 +1,9 @@
 //! An owner's steps against a real node: the binary that `DGCS_NODE` names.
 
+#[path = "../../client/tests/common/ports.rs"]
+mod ports;
+
 use std::{
-	net::TcpListener,
 	path::Path,
 	process::{Child, Command, Stdio},
 	time::Duration,
@@ -17,6 +19,7 @@ use dgcs_owner::{
 };
 use dgcs_primitives::{SpecError, TaskEnd, TaskSpec};
 use dgcs_store::{Config, Embedded, Store};
+use ports::free_port;
 use sp_core::H256;
 
 /// `(module (memory (export "memory") 1) (func (export "_start")))`: it writes nothing.
@@ -48,15 +51,6 @@ impl Drop for Node {
 		let _ = self.process.kill();
 		let _ = self.process.wait();
 	}
-}
-
-/// A free port, below those from which other tests and the system choose at the same time, so that it is
-/// still free when the node takes it.
-fn free_port() -> u16 {
-	let start = std::process::id() as u16 % 1_000;
-	let mut ports = (0..1_000).map(|next| 11_000 + (start + next) % 1_000);
-	let free = ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
-	free.expect("one of a thousand is free")
 }
 
 /// An owner's machine.

@@ -1,16 +1,15 @@
 //! A real node to test against, and a line to it that can be cut.
 
+mod ports;
+
 use std::{
-	net::TcpListener,
 	process::{Child, Command, Stdio},
-	sync::{
-		atomic::{AtomicU32, Ordering},
-		Arc,
-	},
+	sync::Arc,
 	time::Duration,
 };
 
 use dgcs_client::{Account, Chain, Options, Sender};
+pub use ports::free_port;
 use tokio::{
 	io::copy_bidirectional,
 	net,
@@ -84,19 +83,6 @@ pub fn account(uri: &str) -> Account {
 #[allow(dead_code)]
 pub fn sender(chain: &Chain, uri: &str) -> Sender {
 	Sender::new(chain.clone(), account(uri))
-}
-
-/// A port that nobody has. None of those that the system gives to outgoing connections: one of these might have
-/// it before a node does.
-pub fn free_port() -> u16 {
-	static TRIED: AtomicU32 = AtomicU32::new(0);
-	let first = std::process::id().wrapping_mul(31);
-	let mut ports = std::iter::repeat_with(|| {
-		let number = first.wrapping_add(TRIED.fetch_add(1, Ordering::Relaxed));
-		20_000 + (number % 10_000) as u16
-	});
-	let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
-	ports.find(is_free).expect("there is no end of them")
 }
 
 /// What a line does with what is said over it.

@@ -1,16 +1,18 @@
 //! Four masternodes and some workers, as processes of the binary under test, whose every word over
 //! JSON-RPC is kept.
 
+#[path = "../../../client/tests/common/ports.rs"]
+mod ports;
+
 use std::{
 	fs::File,
-	net::TcpListener,
 	path::{Path, PathBuf},
 	process::{Child, Command, Stdio},
-	sync::atomic::{AtomicU16, Ordering},
 	time::Duration,
 };
 
 use dgcs_client::{call, Account, Chain, Options, Sender};
+use ports::free_port;
 use serde_json::Value;
 
 use crate::tap::Tap;
@@ -231,17 +233,4 @@ impl Drop for Network {
 
 pub fn text(path: &Path) -> &str {
 	path.to_str().expect("plain")
-}
-
-/// A free port, below those that the system gives to outgoing connections, so that it is still free
-/// when a node takes it.
-fn free_port() -> u16 {
-	static NEXT: AtomicU16 = AtomicU16::new(0);
-	let start = std::process::id() as u16 % 15_000;
-	loop {
-		let port = 12_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 18_000;
-		if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-			return port;
-		}
-	}
 }

@@ -295,7 +295,7 @@ export function isFree(port) {
  * A free port. Below those that the system itself gives to outgoing connections, so that it is
  * still free when the node takes it.
  */
-async function freePort() {
+export async function freePort() {
 	for (;;) {
 		const port = 12_000 + Math.floor(Math.random() * 18_000);
 		if (!given.has(port) && (await isFree(port))) {
