@@ -8,10 +8,42 @@ use dgcs_primitives::{
 	api::{Capacity, Standing},
 	Commitment, Digests, EncryptionKey, Kinds, RangeIndex, Refusal, Round, TaskId, TaskSpec,
 };
+use serde::{Serialize, Serializer};
 use sp_core::H256;
 
 /// The type of the chain's amounts.
 pub type Balance = u128;
+
+/// The smallest units of one DGC.
+const DGC: Balance = 1_000_000_000_000;
+
+/// An amount of money. In JSON a text with the smallest units, of which there may be more than a number can say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Dgc(pub Balance);
+
+impl Dgc {
+	/// So many DGC.
+	pub fn whole(dgc: u64) -> Self {
+		Dgc(Balance::from(dgc) * DGC)
+	}
+}
+
+impl fmt::Display for Dgc {
+	fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+		let (whole, part) = (self.0 / DGC, self.0 % DGC);
+		if part == 0 {
+			return write!(f, "{whole} DGC");
+		}
+		let part = format!("{part:012}");
+		write!(f, "{whole}.{} DGC", part.trim_end_matches('0'))
+	}
+}
+
+impl Serialize for Dgc {
+	fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+		serializer.collect_str(&self.0)
+	}
+}
 
 /// A range of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
@@ -100,6 +132,65 @@ pub struct Queue {
 	pub waiting: u64,
 }
 
+/// What a worker is blamed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Fault {
+	/// A result of its is not that of the majority.
+	Dissented,
+	/// It committed to results, and did not reveal them.
+	Withheld,
+	/// A lease of its lapsed, and it was heard of meanwhile.
+	Silent,
+	/// A lease of its lapsed, and it was not.
+	Offline,
+}
+
+impl fmt::Display for Fault {
+	fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+		f.write_str(match self {
+			Fault::Dissented => "a result is not that of the majority",
+			Fault::Withheld => "results were not revealed in time",
+			Fault::Silent => "there were no results before the lease was over",
+			Fault::Offline => {
+				"there were no results before the lease was over, and no sign of this worker"
+			},
+		})
+	}
+}
+
+/// What a final block did to this worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum News {
+	/// Subtasks of a range that it has revealed results for have their verdicts.
+	Decided {
+		/// The range.
+		place: Place,
+		/// The round that decided.
+		round: Round,
+		/// How many of its results agree.
+		agreed: u32,
+		/// How many do not.
+		dissented: u32,
+		/// What its operator got for them.
+		paid: Balance,
+	},
+	/// Its lease on a range was over before it had committed.
+	Lapsed {
+		/// The range.
+		place: Place,
+		/// The round of the vote.
+		round: Round,
+	},
+	/// It lost a part of its bond.
+	Slashed {
+		/// How much.
+		amount: Balance,
+		/// What for.
+		fault: Fault,
+	},
+}
+
 /// A best block, as far as it concerns this worker.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct View {
@@ -120,6 +211,8 @@ pub struct View {
 	/// The places that were asked for and all that were leased to this worker since the last view,
 	/// each with this worker's seat, if it has one.
 	pub seats: BTreeMap<Place, Option<Seat>>,
+	/// What became final since the last view, in order. Some of it is left out after a long absence.
+	pub news: Vec<News>,
 }
 
 /// What a worker says to the chain.
@@ -200,4 +293,16 @@ pub trait Chain: Send + Sync + 'static {
 
 	/// Signs a call as this worker and waits until it is in a block.
 	async fn send(&self, call: Call) -> Result<(), ChainError>;
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn amounts_are_read_in_dgc() {
+		assert_eq!(Dgc(20 * DGC).to_string(), "20 DGC");
+		assert_eq!(Dgc(DGC / 20).to_string(), "0.05 DGC");
+		assert_eq!(Dgc(0).to_string(), "0 DGC");
+	}
 }

@@ -22,7 +22,7 @@ use sp_core::H256;
 use tokio::sync::{mpsc::unbounded_channel, watch};
 
 use crate::{
-	chain::{Chain, ChainError},
+	chain::{Chain, ChainError, Dgc},
 	drive::{Edges, Note, Worker},
 	execute::{Executor, OVERHEAD_MIB},
 	journal::{Journal, JournalError},
@@ -32,7 +32,7 @@ use crate::{
 	},
 	live::{LiveChain, LiveShares, LiveStore},
 	machine::{Identity, Machine, SaltKey, Stop},
-	registration::{Asked, Dgc, RegistrationError},
+	registration::{Asked, RegistrationError},
 	slots::Slots,
 };
 
@@ -502,6 +502,23 @@ impl std::fmt::Display for Note {
 			Note::Revealed { task, range, round } => {
 				write!(f, "task {task} range {range} round {round}: revealed")
 			},
+			Note::Decided { task, range, round, agreed, dissented, paid } => {
+				write!(
+					f,
+					"task {task} range {range} round {round}: decided, {paid} for {agreed} results"
+				)?;
+				match dissented {
+					0 => Ok(()),
+					_ => write!(f, "; {dissented} are not those of the majority"),
+				}
+			},
+			Note::Lapsed { task, range, round } => {
+				write!(
+					f,
+					"task {task} range {range} round {round}: the lease is over, and others may have it"
+				)
+			},
+			Note::Slashed { amount, fault } => write!(f, "{amount} of the bond are lost: {fault}"),
 			Note::Trouble { message } => f.write_str(message),
 		}
 	}
@@ -510,7 +527,9 @@ impl std::fmt::Display for Note {
 #[cfg(test)]
 mod tests {
 	use super::*;
+	use crate::chain::{Fault, News, Place};
 	use clap::Parser;
+	use dgcs_primitives::{RangeIndex, Round, TaskId};
 
 	#[derive(Debug, Parser)]
 	struct Cli {
@@ -606,5 +625,34 @@ mod tests {
 			r#"{"event":"computed","task":1,"subtask":2,"outcome":"ok","fuel":3,"cpuMs":4}"#;
 		assert_eq!(json, expected);
 		assert_eq!(note.to_string(), "task 1 subtask 2: ok, after 4 ms");
+	}
+
+	#[test]
+	fn what_a_verdict_brings_is_told() {
+		let note = |agreed, dissented, paid| {
+			let (place, round) = (Place { task: TaskId(1), range: RangeIndex(2) }, Round(0));
+			Note::from(&News::Decided { place, round, agreed, dissented, paid })
+		};
+		let amount = 1_500_000_000_000;
+		let cases = [
+			(note(3, 0, amount), "task 1 range 2 round 0: decided, 1.5 DGC for 3 results"),
+			(
+				note(0, 3, 0),
+				"task 1 range 2 round 0: decided, 0 DGC for 0 results; 3 are not those of the majority",
+			),
+			(
+				Note::from(&News::Slashed { amount, fault: Fault::Dissented }),
+				"1.5 DGC of the bond are lost: a result is not that of the majority",
+			),
+		];
+		for (note, text) in &cases {
+			assert_eq!(note.to_string(), *text);
+		}
+		let json = |at: usize| serde_json::to_string(&cases[at].0).expect("plain data");
+		assert_eq!(
+			json(0),
+			r#"{"event":"decided","task":1,"range":2,"round":0,"agreed":3,"dissented":0,"paid":"1500000000000"}"#
+		);
+		assert_eq!(json(2), r#"{"event":"slashed","amount":"1500000000000","fault":"dissented"}"#);
 	}
 }

@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use crate::{
-	chain::{Call, Chain, ChainError, Place, View},
+	chain::{Call, Chain, ChainError, Dgc, Fault, News, Place, View},
 	execute::{Abandon, Done, ExecuteError, Executor, Work},
 	forget::Forgetter,
 	journal::Journal,
@@ -110,11 +110,57 @@ pub enum Note {
 		/// The round of the vote.
 		round: u8,
 	},
+	/// Subtasks of a range that it has revealed results for have their verdicts.
+	Decided {
+		/// The task.
+		task: u64,
+		/// The range.
+		range: u32,
+		/// The round that decided.
+		round: u8,
+		/// How many of its results are the majority's.
+		agreed: u32,
+		/// How many are not.
+		dissented: u32,
+		/// What its operator got for them.
+		paid: Dgc,
+	},
+	/// A lease was over before there was a commitment.
+	Lapsed {
+		/// The task.
+		task: u64,
+		/// The range.
+		range: u32,
+		/// The round of the vote.
+		round: u8,
+	},
+	/// A part of the bond is lost.
+	Slashed {
+		/// How much.
+		amount: Dgc,
+		/// What for.
+		fault: Fault,
+	},
 	/// Something went wrong that is dealt with.
 	Trouble {
 		/// What, and what becomes of it.
 		message: String,
 	},
+}
+
+impl From<&News> for Note {
+	fn from(news: &News) -> Self {
+		match *news {
+			News::Decided { place: Place { task, range }, round, agreed, dissented, paid } => {
+				let (task, range, round) = (task.0, range.0, round.0);
+				Note::Decided { task, range, round, agreed, dissented, paid: Dgc(paid) }
+			},
+			News::Lapsed { place: Place { task, range }, round } => {
+				Note::Lapsed { task: task.0, range: range.0, round: round.0 }
+			},
+			News::Slashed { amount, fault } => Note::Slashed { amount: Dgc(amount), fault },
+		}
+	}
 }
 
 /// A worker at work.
@@ -159,7 +205,10 @@ impl Worker {
 				view = &mut next => {
 					next = Box::pin(self.next_view());
 					match view {
-						Ok(view) => Event::Block(view),
+						Ok(view) => {
+							view.news.iter().for_each(|news| self.note(&news.into()));
+							Event::Block(view)
+						},
 						Err(error) => {
 							self.trouble(error.to_string());
 							continue;

@@ -17,6 +17,6 @@ mod slots;
 pub use command::{Format, WorkerCommand, WorkerError};
 pub use drive::{Edges, Note, Worker};
 pub use journal::{Blocks, Journal, JournalError};
-pub use registration::{Dgc, RegistrationError};
+pub use registration::RegistrationError;
 pub use show::{ShowError, Store};
 pub use slots::Slots;

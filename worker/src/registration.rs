@@ -1,7 +1,5 @@
 //! What the chain has to have of a worker before it gets work.
 
-use std::fmt;
-
 use dgcs_client::AccountId;
 use dgcs_primitives::{
 	api::{Capacity, WorkerView},
@@ -9,32 +7,7 @@ use dgcs_primitives::{
 };
 use sp_core::{crypto::Ss58Codec, H256};
 
-use crate::chain::{Balance, Call};
-
-/// The smallest units of one DGC.
-const DGC: Balance = 1_000_000_000_000;
-
-/// An amount of money.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Dgc(pub Balance);
-
-impl Dgc {
-	/// So many DGC.
-	pub fn whole(dgc: u64) -> Self {
-		Dgc(Balance::from(dgc) * DGC)
-	}
-}
-
-impl fmt::Display for Dgc {
-	fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-		let (whole, part) = (self.0 / DGC, self.0 % DGC);
-		if part == 0 {
-			return write!(f, "{whole} DGC");
-		}
-		let part = format!("{part:012}");
-		write!(f, "{whole}.{} DGC", part.trim_end_matches('0'))
-	}
-}
+use crate::chain::{Call, Dgc};
 
 /// Why a worker can't be registered as it is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -269,12 +242,5 @@ mod tests {
 			panic!("it does not compute yet");
 		};
 		assert_eq!(kinds, Kinds(3));
-	}
-
-	#[test]
-	fn amounts_are_read_in_dgc() {
-		assert_eq!(Dgc(20 * DGC).to_string(), "20 DGC");
-		assert_eq!(Dgc(DGC / 20).to_string(), "0.05 DGC");
-		assert_eq!(Dgc(0).to_string(), "0 DGC");
 	}
 }

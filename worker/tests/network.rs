@@ -6,6 +6,8 @@
 
 #[path = "network/masternode.rs"]
 mod masternode;
+#[path = "../../client/tests/common/ports.rs"]
+mod ports;
 #[allow(dead_code)] // Other tests use the rest.
 #[path = "suite/scene.rs"]
 mod scene;
@@ -39,6 +41,7 @@ use dgcs_worker::{
 	Edges, Journal, Note, Slots, Worker,
 };
 use masternode::MasternodeCustody;
+use ports::free_port;
 use scene::ECHO;
 use sp_core::H256;
 use tokio::{
@@ -64,7 +67,7 @@ impl Node {
 			println!("SKIPPED: DGCS_NODE names no binary of a node");
 			return None;
 		};
-		let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+		let port = free_port();
 		let process = Command::new(binary)
 			.args(["masternode", "--dev", "--no-prometheus", "--no-telemetry", "--no-mdns"])
 			.args(["--port", "0", "--rpc-port", &port.to_string(), "--base-path"])
@@ -92,6 +95,8 @@ struct Running {
 	notes: UnboundedReceiver<Note>,
 	stop: UnboundedSender<Stop>,
 	task: JoinHandle<()>,
+	/// How many of its results were said to be right, and what for.
+	decided: (u32, u128),
 }
 
 impl Running {
@@ -125,13 +130,16 @@ impl Running {
 		let (stop, stopped) = unbounded_channel();
 		let worker = Worker::new(Machine::new(identity, 1000, votes), edges, lent);
 		let task = tokio::spawn(worker.run(stopped));
-		Running { account, folder, store, notes, stop, task }
+		Running { account, folder, store, notes, stop, task, decided: (0, 0) }
 	}
 
 	async fn until(&mut self, wanted: impl Fn(&Note) -> bool) -> Note {
 		let wait = async {
 			loop {
 				let note = self.notes.recv().await.unwrap();
+				if let Note::Decided { agreed, paid, .. } = &note {
+					self.decided = (self.decided.0 + agreed, self.decided.1 + paid.0);
+				}
 				if wanted(&note) {
 					return note;
 				}
@@ -307,6 +315,12 @@ async fn a_task_is_computed_and_paid_though_its_owner_leaves_and_a_worker_is_kil
 		// Three results, less the fees for asking.
 		let earned = after.free - before.free;
 		assert!(earned > 2_900_000_000_000, "{} earned {earned}", worker.account.address());
+	}
+	for worker in &mut workers {
+		while worker.decided.0 < 3 {
+			worker.until(|note| matches!(note, Note::Decided { .. })).await;
+		}
+		assert_eq!(worker.decided, (3, 3 * spec.reward), "each is told what it earned");
 	}
 
 	// What the network has under the verdicts is what the program makes of the input.

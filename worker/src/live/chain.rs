@@ -3,7 +3,10 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use async_trait::async_trait;
-use dgcs_client::{api, call, event, AccountId, At, Error, Events, Heads, Sender};
+use dgcs_client::{
+	api::{self, runtime_types::pallet_workers::types::Fault as ChainFault},
+	call, event, AccountId, At, Error, Events, Heads, Receipt, Sender,
+};
 use dgcs_primitives::{
 	api::{TaskInfo, WorkerView},
 	Refusal, TaskId, TaskSpec,
@@ -13,7 +16,8 @@ use sp_core::H256;
 use tokio::sync::Mutex;
 
 use crate::chain::{
-	Balance, Call, Chain, ChainError, Phase, Place, Queue, Record, Seat, SeatState, View,
+	Balance, Call, Chain, ChainError, Fault, News, Phase, Place, Queue, Record, Seat, SeatState,
+	View,
 };
 
 /// Most blocks whose events are read one by one. After a longer absence all votes are looked at.
@@ -46,6 +50,7 @@ struct Followed {
 	/// What was found and not told yet, since the reading after it failed.
 	leased: BTreeSet<Place>,
 	refused: Option<Refusal>,
+	news: Vec<News>,
 }
 
 impl std::fmt::Debug for Followed {
@@ -78,6 +83,31 @@ impl LiveChain {
 		Ok(())
 	}
 
+	/// What the events of a final block did to this worker.
+	fn news(&self, events: &Events) -> Result<Vec<News>, Error> {
+		let mut news = Vec::new();
+		for event in events.find::<event::verdicts::Decided>()? {
+			let place = Place { task: event.task.0, range: event.range.0 };
+			let receipts = event.receipts.0.into_iter().map(|receipt| receipt.0);
+			news.extend(receipts.filter(|receipt| receipt.worker == self.worker).map(|receipt| {
+				let Receipt { agreed, dissented, paid, .. } = receipt;
+				News::Decided { place, round: event.round.0, agreed, dissented, paid }
+			}));
+		}
+		for event in events.find::<event::verdicts::Lapsed>()? {
+			if event.worker.0 == self.worker {
+				let place = Place { task: event.task.0, range: event.range.0 };
+				news.push(News::Lapsed { place, round: event.round.0 });
+			}
+		}
+		for event in events.find::<event::workers::Slashed>()? {
+			if event.worker.0 == self.worker {
+				news.push(News::Slashed { amount: event.amount, fault: fault(&event.fault) });
+			}
+		}
+		Ok(news)
+	}
+
 	/// Reads what happened since the last time, and says whether some of it was missed.
 	async fn follow(&self, heads: Heads, followed: &mut Followed) -> Result<bool, Error> {
 		let chain = self.sender.chain();
@@ -106,6 +136,7 @@ impl LiveChain {
 					let read = block.block().number;
 					followed.events = Some((events, read));
 					self.note(&block, followed)?;
+					followed.news.append(&mut self.news(&block)?);
 				},
 				Err(error) => {
 					followed.events = Some((events, read));
@@ -182,6 +213,7 @@ impl LiveChain {
 			queue,
 			unsuited,
 			seats,
+			news: std::mem::take(&mut followed.news),
 		};
 		followed.leased.clear();
 		followed.heads = Some(heads);
@@ -219,6 +251,15 @@ async fn queue(at: &At) -> Result<Queue, Error> {
 		next_task: at.fetch(tasks.next_task_id(), ()).await?.unwrap_or_default(),
 		waiting: classes.fold(0, |all, classes| all | classes.0),
 	})
+}
+
+fn fault(fault: &ChainFault) -> Fault {
+	match fault {
+		ChainFault::Dissented => Fault::Dissented,
+		ChainFault::Withheld => Fault::Withheld,
+		ChainFault::Silent => Fault::Silent,
+		ChainFault::Offline => Fault::Offline,
+	}
 }
 
 fn record(view: WorkerView<AccountId, Balance>) -> Record {
