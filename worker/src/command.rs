@@ -79,9 +79,10 @@ pub struct WorkerCommand {
 	#[arg(long)]
 	dedicated: bool,
 
-	/// Where the worker keeps its journal, its store, and compiled programs.
-	#[arg(long, value_name = "FOLDER", default_value = "dgcs-worker")]
-	data: PathBuf,
+	/// Where the worker keeps its journal, its store, and compiled programs [default: dgcs/workers/ADDRESS in
+	/// the user's data folder]
+	#[arg(long, value_name = "FOLDER")]
+	data: Option<PathBuf>,
 
 	/// Use the Kubo daemon with this RPC as the store, in place of the one inside.
 	#[arg(long, value_name = "URL")]
@@ -156,6 +157,9 @@ pub enum WorkerError {
 		/// Why.
 		source: io::Error,
 	},
+	/// There is no folder for what it keeps.
+	#[error("there is no home folder to keep the worker's votes in; name a folder by --data")]
+	NoFolder,
 	/// The password.
 	#[error("the password can't be read: {0}; give a --password-file, or {PASSWORD}")]
 	Password(io::Error),
@@ -250,6 +254,8 @@ impl WorkerCommand {
 		config: Config,
 		terms: Terms,
 	) -> Result<(), WorkerError> {
+		let data =
+			self.data(&account.address(), user::data_folder()).ok_or(WorkerError::NoFolder)?;
 		let options = Options { genesis: self.genesis, ..Options::default() };
 		let chain = ClientChain::connect(self.chain.clone(), options).await?;
 		let sender = Sender::new(chain.clone(), account.clone());
@@ -262,6 +268,7 @@ impl WorkerCommand {
 			idle_slots: terms.idle_slots,
 			busy_slots: terms.busy_slots,
 			memory_mib: program_memory(&terms),
+			data: data.clone(),
 		});
 
 		let worker = H256(account.id().into());
@@ -269,12 +276,13 @@ impl WorkerCommand {
 		let salts = SaltKey::new(&secret.to_bytes());
 		let identity = Identity { genesis: chain.genesis(), worker, salts };
 		let disk = Disk::of(config.disk_gib);
-		let folder = self.data.join("journal");
+		let folder = data.join("journal");
 		let (journal, votes) = Journal::open(&folder, &identity.genesis, &worker, disk.results)?;
-		let cache = Cache::open(self.data.join("programs"), disk.programs)?;
-		let scratch = self.data.join("scratch");
+		let cache = Cache::open(data.join("programs"), disk.programs)?;
+		let scratch = data.join("scratch");
 		empty(&scratch).map_err(|source| WorkerError::File { path: scratch.clone(), source })?;
-		let store = Arc::new(LiveStore::open(&self.store(disk.blocks), chain.clone()).await?);
+		let store =
+			Arc::new(LiveStore::open(&self.store(&data, disk.blocks), chain.clone()).await?);
 		let runtime = tokio::runtime::Handle::current();
 		let shares = LiveShares::new(chain.clone(), account.id(), runtime);
 		let executor = Executor::new(
@@ -303,12 +311,18 @@ impl WorkerCommand {
 		Ok(store.close().await?)
 	}
 
-	/// The store, with room for `capacity` bytes.
-	fn store(&self, capacity: u64) -> StoreConfig {
+	/// Where the worker with this address keeps what it has, `user` being the folder of all that the user has.
+	/// Always the same one: a worker that is started elsewhere has to find its votes.
+	fn data(&self, address: &str, user: Option<PathBuf>) -> Option<PathBuf> {
+		self.data.clone().or_else(|| Some(user?.join("workers").join(address)))
+	}
+
+	/// The store in `data`, with room for `capacity` bytes.
+	fn store(&self, data: &Path, capacity: u64) -> StoreConfig {
 		if let Some(url) = &self.kubo {
 			return StoreConfig::Kubo(Kubo { url: url.clone() });
 		}
-		let defaults = Embedded::new(self.data.join("store"));
+		let defaults = Embedded::new(data.join("store"));
 		let listen = if self.listen.is_empty() { defaults.listen } else { self.listen.clone() };
 		let (external, peers) = (self.external.clone(), self.peer.clone());
 		StoreConfig::Embedded(Embedded { listen, external, peers, capacity, ..defaults })
@@ -441,15 +455,17 @@ struct Started {
 	idle_slots: u16,
 	busy_slots: u16,
 	memory_mib: u32,
+	data: PathBuf,
 }
 
 impl std::fmt::Display for Started {
 	fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-		let Started { account, genesis, idle_slots, busy_slots, memory_mib, .. } = self;
+		let Started { account, genesis, idle_slots, busy_slots, memory_mib, data, .. } = self;
 		write!(
 			f,
 			"{account} on the chain {genesis:?}: {idle_slots} slots of {memory_mib} MiB a program, \
-			 {busy_slots} while somebody uses the machine"
+			 {busy_slots} while somebody uses the machine; its votes are in {}",
+			data.display()
 		)
 	}
 }
@@ -558,6 +574,17 @@ mod tests {
 		] {
 			assert!(parse(wrong).is_err(), "{wrong}");
 		}
+	}
+
+	#[test]
+	fn a_worker_finds_its_votes_wherever_it_is_started() {
+		let user = Some(PathBuf::from("/home/me/.local/share/dgcs"));
+		let without = parse("--uri //Eve").expect("good");
+		let found = without.data("5Eve", user.clone());
+		assert_eq!(found, Some("/home/me/.local/share/dgcs/workers/5Eve".into()));
+		assert_eq!(without.data("5Eve", None), None);
+		let with = parse("--uri //Eve --data here").expect("good");
+		assert_eq!(with.data("5Eve", user), Some("here".into()));
 	}
 
 	#[test]
