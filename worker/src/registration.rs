@@ -7,7 +7,7 @@ use dgcs_primitives::{
 };
 use sp_core::{crypto::Ss58Codec, H256};
 
-use crate::chain::{Call, Dgc};
+use crate::chain::{Balance, Call, Dgc};
 
 /// Why a worker can't be registered as it is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
