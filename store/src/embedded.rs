@@ -196,6 +196,11 @@ impl Embedded {
 		on(&database, move |database| database.has(&digest)).await
 	}
 
+	/// Whether blocks are taken: not after a write has failed.
+	pub async fn check(&self) -> Result<()> {
+		self.parts()?.database.check()
+	}
+
 	/// How much there is.
 	pub async fn usage(&self) -> Result<Usage> {
 		use std::sync::atomic::Ordering::Relaxed;

@@ -118,16 +118,39 @@ pub enum Error {
 		/// What is wrong.
 		reason: String,
 	},
+	/// The Kubo daemon won't do what it was asked.
+	#[error("the Kubo daemon at {url} refuses: {reason}; see its log, and that its disk has room")]
+	Refused {
+		/// Its address.
+		url: String,
+		/// What it says.
+		reason: String,
+	},
+	/// A store of a version that wrote other records.
+	#[error("{path} was written by another version, which kept blocks in another form ({found}, and this one has {known}); remove it, or give another directory")]
+	Format {
+		/// The directory.
+		path: PathBuf,
+		/// The form that it has.
+		found: u32,
+		/// That of this version.
+		known: u32,
+	},
 	/// After [`Store::shutdown`](crate::Store::shutdown).
 	#[error("the store was shut down")]
 	Closed,
 }
 
 impl Error {
-	/// Carries the error through an interface that knows `io::Error` alone.
-	pub(crate) fn into_io(self) -> io::Error {
+	/// Carries the error through an interface that knows `io::Error` alone. Its kind says whether there is no
+	/// room, whether something took too long, or nobody has it.
+	pub fn into_io(self) -> io::Error {
 		let kind = match &self {
 			Error::Full { .. } => io::ErrorKind::StorageFull,
+			// The daemon says so in words alone.
+			Error::Refused { reason, .. } if reason.contains("no space left") => {
+				io::ErrorKind::StorageFull
+			},
 			Error::Timeout { .. } => io::ErrorKind::TimedOut,
 			Error::Missing(_) => io::ErrorKind::NotFound,
 			_ => io::ErrorKind::Other,

@@ -169,6 +169,11 @@ impl Kubo {
 		self.reminding.abort();
 	}
 
+	/// Whether the daemon answers.
+	pub async fn check(&self) -> Result<()> {
+		self.rpc.done("version", &[], LOCAL).await
+	}
+
 	/// Where the daemon's peer is reached.
 	pub async fn addresses(&self) -> Result<Vec<Multiaddr>> {
 		self.rpc.addresses().await
@@ -238,7 +243,7 @@ impl Kubo {
 		match self.rpc.call("pin/rm", &call, None, LOCAL, MAX_ANSWER).await? {
 			Answer::Ok(_) => Ok(true),
 			Answer::Refused(reason) if reason.contains("not pinned") => Ok(false),
-			Answer::Refused(reason) => Err(self.rpc.error(reason)),
+			Answer::Refused(reason) => Err(self.rpc.refused(reason)),
 		}
 	}
 
@@ -248,7 +253,7 @@ impl Kubo {
 		match self.rpc.call("pin/ls", &call, None, LOCAL, MAX_ANSWER).await? {
 			Answer::Ok(_) => Ok(true),
 			Answer::Refused(reason) if reason.contains("not pinned") => Ok(false),
-			Answer::Refused(reason) => Err(self.rpc.error(reason)),
+			Answer::Refused(reason) => Err(self.rpc.refused(reason)),
 		}
 	}
 
@@ -265,7 +270,7 @@ impl Kubo {
 		match self.rpc.call("block/stat", &call, None, LOCAL, MAX_ANSWER).await? {
 			Answer::Ok(_) => Ok(true),
 			Answer::Refused(reason) if reason.contains("not found") => Ok(false),
-			Answer::Refused(reason) => Err(self.rpc.error(reason)),
+			Answer::Refused(reason) => Err(self.rpc.refused(reason)),
 		}
 	}
 
@@ -297,7 +302,7 @@ impl Kubo {
 		let form =
 			multipart::Form::new().part("data", multipart::Part::bytes(bytes).file_name("block"));
 		match self.rpc.call("block/put", &call, Some(form), LOCAL, MAX_ANSWER).await? {
-			Answer::Refused(reason) => Err(self.rpc.error(reason)),
+			Answer::Refused(reason) => Err(self.rpc.refused(reason)),
 			Answer::Ok(body) => {
 				let stored: Stored = self.rpc.parse(&body)?;
 				if stored.key == display(id) {
@@ -392,6 +397,10 @@ impl Rpc {
 		Error::Kubo { url: self.url.clone(), reason: reason.into() }
 	}
 
+	fn refused(&self, reason: String) -> Error {
+		Error::Refused { url: self.url.clone(), reason }
+	}
+
 	fn parse<T: for<'a> Deserialize<'a>>(&self, body: &[u8]) -> Result<T> {
 		serde_json::from_slice(body)
 			.map_err(|error| self.error(format!("its answer is not understood ({error})")))
@@ -450,14 +459,14 @@ impl Rpc {
 	) -> Result<T> {
 		match self.call(command, query, None, deadline, MAX_ANSWER).await? {
 			Answer::Ok(body) => self.parse(&body),
-			Answer::Refused(reason) => Err(self.error(reason)),
+			Answer::Refused(reason) => Err(self.refused(reason)),
 		}
 	}
 
 	async fn done(&self, command: &str, query: &[(&str, &str)], deadline: Duration) -> Result<()> {
 		match self.call(command, query, None, deadline, MAX_ANSWER).await? {
 			Answer::Ok(_) => Ok(()),
-			Answer::Refused(reason) => Err(self.error(reason)),
+			Answer::Refused(reason) => Err(self.refused(reason)),
 		}
 	}
 
@@ -476,7 +485,7 @@ impl Rpc {
 			{
 				Ok(None)
 			},
-			Answer::Refused(reason) => Err(self.error(reason)),
+			Answer::Refused(reason) => Err(self.refused(reason)),
 		}
 	}
 }

@@ -121,6 +121,12 @@ impl Store {
 		on_backend!(self, store => store.has(id).await)
 	}
 
+	/// Whether the store takes blocks now, as far as it can be said without giving it any: its last write to the
+	/// disk went well, or the Kubo daemon answers.
+	pub async fn check(&self) -> Result<()> {
+		on_backend!(self, store => store.check().await)
+	}
+
 	/// How much there is, and may be.
 	pub async fn usage(&self) -> Result<Usage> {
 		on_backend!(self, store => store.usage().await)

@@ -318,7 +318,7 @@ describe('bad input', () => {
 					return fails(prepare('stuck-kubo', '--kubo', kubo), 5, /Kubo's \S+ took longer than 30s.*try again/);
 				}),
 				withKubo(() => [500, { Message: 'no space left on device' }], (kubo) => {
-					return fails(prepare('full-kubo', '--kubo', kubo), 5, /no space left on device.*try again/);
+					return fails(prepare('full-kubo', '--kubo', kubo), 1, /refuses: no space left on device.*disk has room/);
 				}),
 				(async () => {
 					const full = /the store is full.*more room \(--store-capacity.*end tasks that are no longer needed/;

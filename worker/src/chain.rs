@@ -172,7 +172,8 @@ pub enum News {
 		agreed: u32,
 		/// How many do not.
 		dissented: u32,
-		/// What its operator got for them.
+		/// What was paid at this verdict: for these results, and where payment is by the last results (PPLNS)
+		/// for earlier ones.
 		paid: Balance,
 	},
 	/// Its lease on a range was over before it had committed.

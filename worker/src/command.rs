@@ -79,8 +79,8 @@ pub struct WorkerCommand {
 	#[arg(long)]
 	dedicated: bool,
 
-	/// Where the worker keeps its journal, its store, and compiled programs [default: dgcs/workers/ADDRESS in
-	/// the user's data folder]
+	/// Where the worker keeps its journal, its store, and compiled programs [default:
+	/// dgcs/workers/ADDRESS/CHAIN in the user's data folder]
 	#[arg(long, value_name = "FOLDER")]
 	data: Option<PathBuf>,
 
@@ -258,6 +258,9 @@ impl WorkerCommand {
 			self.data(&account.address(), user::data_folder()).ok_or(WorkerError::NoFolder)?;
 		let options = Options { genesis: self.genesis, ..Options::default() };
 		let chain = ClientChain::connect(self.chain.clone(), options).await?;
+		let data = self
+			.data(&account.address(), &chain.genesis(), user::data_folder())
+			.ok_or(WorkerError::NoFolder)?;
 		let sender = Sender::new(chain.clone(), account.clone());
 		let live = Arc::new(LiveChain::new(sender));
 		let printer = Printer { format: self.output };
@@ -311,10 +314,15 @@ impl WorkerCommand {
 		Ok(store.close().await?)
 	}
 
-	/// Where the worker with this address keeps what it has, `user` being the folder of all that the user has.
-	/// Always the same one: a worker that is started elsewhere has to find its votes.
-	fn data(&self, address: &str, user: Option<PathBuf>) -> Option<PathBuf> {
-		self.data.clone().or_else(|| Some(user?.join("workers").join(address)))
+	/// Where the worker with this address keeps what it has on a chain, `user` being the folder of all that the
+	/// user has. Always the same one: a worker that is started elsewhere has to find its votes.
+	fn data(&self, address: &str, genesis: &H256, user: Option<PathBuf>) -> Option<PathBuf> {
+		let own = |user: PathBuf| {
+			// As much of the hash as tells a user's chains apart.
+			let chain = format!("{genesis:?}").chars().skip(2).take(8).collect::<String>();
+			user.join("workers").join(address).join(chain)
+		};
+		self.data.clone().or_else(|| user.map(own))
 	}
 
 	/// The store in `data`, with room for `capacity` bytes.
@@ -518,15 +526,19 @@ impl std::fmt::Display for Note {
 			Note::Revealed { task, range, round } => {
 				write!(f, "task {task} range {range} round {round}: revealed")
 			},
-			Note::Decided { task, range, round, agreed, dissented, paid } => {
+			Note::Decided { task, range, round, agreed: 0, dissented: 0, paid } => {
 				write!(
 					f,
-					"task {task} range {range} round {round}: decided, {paid} for {agreed} results"
-				)?;
-				match dissented {
-					0 => Ok(()),
-					_ => write!(f, "; {dissented} are not those of the majority"),
-				}
+					"task {task} range {range} round {round}: {paid} paid for earlier results"
+				)
+			},
+			Note::Decided { task, range, round, agreed, dissented, paid } => {
+				let all = agreed + dissented;
+				write!(
+					f,
+					"task {task} range {range} round {round}: {agreed} of {all} results are those of the \
+					 majority; {paid} paid"
+				)
 			},
 			Note::Lapsed { task, range, round } => {
 				write!(
@@ -580,11 +592,12 @@ mod tests {
 	fn a_worker_finds_its_votes_wherever_it_is_started() {
 		let user = Some(PathBuf::from("/home/me/.local/share/dgcs"));
 		let without = parse("--uri //Eve").expect("good");
-		let found = without.data("5Eve", user.clone());
-		assert_eq!(found, Some("/home/me/.local/share/dgcs/workers/5Eve".into()));
-		assert_eq!(without.data("5Eve", None), None);
+		let genesis = H256::repeat_byte(0xab);
+		let found = without.data("5Eve", &genesis, user.clone());
+		assert_eq!(found, Some("/home/me/.local/share/dgcs/workers/5Eve/abababab".into()));
+		assert_eq!(without.data("5Eve", &genesis, None), None);
 		let with = parse("--uri //Eve --data here").expect("good");
-		assert_eq!(with.data("5Eve", user), Some("here".into()));
+		assert_eq!(with.data("5Eve", &genesis, user), Some("here".into()));
 	}
 
 	#[test]
@@ -662,11 +675,15 @@ mod tests {
 		};
 		let amount = 1_500_000_000_000;
 		let cases = [
-			(note(3, 0, amount), "task 1 range 2 round 0: decided, 1.5 DGC for 3 results"),
+			(
+				note(3, 0, amount),
+				"task 1 range 2 round 0: 3 of 3 results are those of the majority; 1.5 DGC paid",
+			),
 			(
 				note(0, 3, 0),
-				"task 1 range 2 round 0: decided, 0 DGC for 0 results; 3 are not those of the majority",
+				"task 1 range 2 round 0: 0 of 3 results are those of the majority; 0 DGC paid",
 			),
+			(note(0, 0, amount), "task 1 range 2 round 0: 1.5 DGC paid for earlier results"),
 			(
 				Note::from(&News::Slashed { amount, fault: Fault::Dissented }),
 				"1.5 DGC of the bond are lost: a result is not that of the majority",
@@ -680,6 +697,6 @@ mod tests {
 			json(0),
 			r#"{"event":"decided","task":1,"range":2,"round":0,"agreed":3,"dissented":0,"paid":"1500000000000"}"#
 		);
-		assert_eq!(json(2), r#"{"event":"slashed","amount":"1500000000000","fault":"dissented"}"#);
+		assert_eq!(json(3), r#"{"event":"slashed","amount":"1500000000000","fault":"dissented"}"#);
 	}
 }

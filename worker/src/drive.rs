@@ -122,7 +122,7 @@ pub enum Note {
 		agreed: u32,
 		/// How many are not.
 		dissented: u32,
-		/// What its operator got for them.
+		/// What was paid, which may be for earlier results.
 		paid: Dgc,
 	},
 	/// A lease was over before there was a commitment.
@@ -258,8 +258,7 @@ impl Worker {
 			Command::Commit(place, round, commitment) => {
 				let Place { task, range } = place;
 				let note = Note::Committed { task: task.0, range: range.0, round: round.0 };
-				let sent = Sent::Commit(place, round);
-				self.send(Call::Commit(place, commitment), sent, Some(note));
+				self.commit(Call::Commit(place, commitment), (place, round), note);
 			},
 			Command::Publish(place, round) => self.publish(place, round),
 			Command::Reveal(place, round, digests, salt) => {
@@ -275,12 +274,28 @@ impl Worker {
 
 	fn send(&self, call: Call, sent: Sent, note: Option<Note>) {
 		let (edges, events) = (self.edges.clone(), self.events.0.clone());
+		tokio::spawn(async move { send(&edges, &events, call, sent, note).await });
+	}
+
+	/// Sends a commitment, if what is committed to could be shown now.
+	fn commit(&self, call: Call, (place, round): (Place, Round), note: Note) {
+		let (edges, events) = (self.edges.clone(), self.events.0.clone());
 		tokio::spawn(async move {
-			match edges.chain.send(call).await {
-				Ok(()) => note.iter().for_each(|note| (edges.notes)(note)),
-				Err(error) => {
-					(edges.notes)(&Note::Trouble { message: error.to_string() });
-					tell(&events, Event::NotSent(sent));
+			let store = edges.store.clone();
+			match tokio::task::spawn_blocking(move || store.check()).await {
+				Ok(Ok(())) => {
+					send(&edges, &events, call, Sent::Commit(place, round), Some(note)).await;
+				},
+				failed => {
+					let why = match failed {
+						Ok(Err(error)) => error.to_string(),
+						_ => "its check broke off".into(),
+					};
+					let message = format!(
+						"{place}: the results could not be shown now, so nothing is committed: {why}"
+					);
+					(edges.notes)(&Note::Trouble { message });
+					tell(&events, Event::NotReady(place, round));
 				},
 			}
 		});
@@ -437,6 +452,23 @@ fn execute(
 			cpu_ms: u64::try_from(done.cpu_time.as_millis()).unwrap_or(u64::MAX),
 		});
 	})
+}
+
+/// Sends a call, and says what comes of it.
+async fn send(
+	edges: &Edges,
+	events: &UnboundedSender<Event>,
+	call: Call,
+	sent: Sent,
+	note: Option<Note>,
+) {
+	match edges.chain.send(call).await {
+		Ok(()) => note.iter().for_each(|note| (edges.notes)(note)),
+		Err(error) => {
+			(edges.notes)(&Note::Trouble { message: error.to_string() });
+			tell(events, Event::NotSent(sent));
+		},
+	}
 }
 
 /// A worker that has ended needs no news.

@@ -152,6 +152,10 @@ mod tests {
 			Ok(())
 		}
 
+		fn check(&self) -> io::Result<()> {
+			Ok(())
+		}
+
 		fn release(&self, root: &ContentId) -> io::Result<()> {
 			let mut pins = self.0.lock().expect("no test panics with it");
 			if pins.get(root) == Some(&false) {

@@ -16,6 +16,9 @@ pub trait Store: Source + BlockSink {
 	/// Keeps the blob with this root, all of whose blocks were put, and lets others find it.
 	fn provide(&self, root: &ContentId) -> io::Result<()>;
 
+	/// Whether blobs could be provided now, as far as it can be said without one.
+	fn check(&self) -> io::Result<()>;
+
 	/// Lets go of the blob with this root. One that is not there is let go of.
 	fn release(&self, root: &ContentId) -> io::Result<()>;
 }
@@ -122,6 +125,10 @@ mod tests {
 				return Err(full());
 			}
 			self.provided.lock().expect("no test panics with it").push(*root);
+			Ok(())
+		}
+
+		fn check(&self) -> io::Result<()> {
 			Ok(())
 		}
 

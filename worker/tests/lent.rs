@@ -116,6 +116,10 @@ impl Store for Folder {
 		Ok(())
 	}
 
+	fn check(&self) -> std::io::Result<()> {
+		Ok(())
+	}
+
 	fn release(&self, _: &ContentId) -> std::io::Result<()> {
 		Ok(())
 	}

@@ -107,7 +107,19 @@ impl Index {
 		txn.open_table(LOOSE)?;
 		txn.open_table(PINS)?;
 		txn.open_table(PACKS)?;
-		txn.open_table(META)?;
+		let found = {
+			let mut meta = txn.open_table(META)?;
+			let stated = meta.get("form")?.map(|form| form.value());
+			// The first form was not stated.
+			let is_new = meta.get("session")?.is_none();
+			let form = stated.unwrap_or(if is_new { record::FORM } else { 1 });
+			meta.insert("form", form)?;
+			form
+		};
+		if found != record::FORM {
+			let path = path.parent().unwrap_or(path).into();
+			return Err(Error::Format { path, found, known: record::FORM });
+		}
 		txn.commit()?;
 		Ok(Index { database })
 	}
@@ -408,4 +420,19 @@ impl Live {
 		}
 		Ok(())
 	}
+}
+
+/// Writes down another form of records, or none.
+#[cfg(test)]
+pub(crate) fn state_form(path: &Path, form: Option<u32>) {
+	let database = redb::Database::create(path).expect("can be opened");
+	let txn = database.begin_write().expect("can be written");
+	{
+		let mut meta = txn.open_table(META).expect("is there");
+		match form {
+			Some(form) => drop(meta.insert("form", form).expect("can be written")),
+			None => drop(meta.remove("form").expect("can be written")),
+		}
+	}
+	txn.commit().expect("can be written");
 }

@@ -141,6 +141,11 @@ impl Database {
 		})
 	}
 
+	/// Fails if an earlier write has.
+	pub fn check(&self) -> Result<()> {
+		self.shared.check()
+	}
+
 	/// Whether the block is here.
 	pub fn has(&self, digest: &Digest) -> Result<bool> {
 		Ok(self.shared.place(digest)?.is_some())

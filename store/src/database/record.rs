@@ -24,6 +24,8 @@ pub(crate) type Digest = [u8; 32];
 /// The most bytes of a block that is stored: what Bitswap carries.
 pub(crate) const MAX_STORED: usize = 2 << 20;
 
+/// The number of this form of records. A store of another one can't be read.
+pub(crate) const FORM: u32 = 2;
 const MARK: [u8; 4] = *b"dgb2";
 
 /// A line of a processor's cache: some processors copy to and from other places at a third of the speed.

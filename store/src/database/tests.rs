@@ -65,6 +65,28 @@ fn one_directory_serves_one_process() {
 }
 
 #[test]
+fn a_store_of_another_form_is_left_as_it_is() {
+	let folder = tempfile::tempdir().expect("a temporary folder");
+	let database = Database::open(folder.path(), 64 * MIB).expect("opens");
+	let digest = put(&database, 1, 1000, Keep::Session);
+	let state = |form: Option<u32>| index::state_form(&folder.path().join("index"), form);
+	drop(database);
+	for (stated, expected) in [(Some(record::FORM + 1), record::FORM + 1), (None, 1)] {
+		state(stated);
+		for _ in 0..2 {
+			let Err(Error::Format { path, found, .. }) = Database::open(folder.path(), 64 * MIB)
+			else {
+				panic!("form {stated:?} is not known")
+			};
+			assert_eq!((path.as_path(), found), (folder.path(), expected));
+		}
+	}
+	state(Some(record::FORM));
+	let database = Database::open(folder.path(), 64 * MIB).expect("opens");
+	assert!(database.has(&digest).expect("can be read"));
+}
+
+#[test]
 fn a_crash_loses_no_more_than_the_torn_end() {
 	let folder = tempfile::tempdir().expect("a temporary folder");
 	let copy = tempfile::tempdir().expect("a temporary folder");

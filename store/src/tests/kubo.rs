@@ -296,4 +296,9 @@ async fn what_a_daemon_says_is_checked() {
 		let put = spawn_blocking(move || store.put(&id, b"block")).await.expect("no panic");
 		assert!(put.expect_err("is noticed").to_string().starts_with("the Kubo daemon at http"));
 	}
+	// A daemon without room is told from one that isn't there.
+	let full = fake(answers[1]).await;
+	full.check().await.expect_err("it refuses all");
+	let put = spawn_blocking(move || full.put(&id, b"block")).await.expect("no panic");
+	assert_eq!(put.expect_err("is noticed").kind(), std::io::ErrorKind::StorageFull);
 }

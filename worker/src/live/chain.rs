@@ -51,6 +51,8 @@ struct Followed {
 	leased: BTreeSet<Place>,
 	refused: Option<Refusal>,
 	news: Vec<News>,
+	/// All seats are to be looked for.
+	missed: bool,
 }
 
 impl std::fmt::Debug for Followed {
@@ -108,8 +110,8 @@ impl LiveChain {
 		Ok(news)
 	}
 
-	/// Reads what happened since the last time, and says whether some of it was missed.
-	async fn follow(&self, heads: Heads, followed: &mut Followed) -> Result<bool, Error> {
+	/// Reads what happened since the last time, and takes note if some of it was missed.
+	async fn follow(&self, heads: Heads, followed: &mut Followed) -> Result<(), Error> {
 		let chain = self.sender.chain();
 		// Of the best block, so that a refusal is known at once; of final ones, so that no lease is
 		// missed through a fork or a short absence.
@@ -120,6 +122,7 @@ impl LiveChain {
 		let last = heads.finalized.number;
 		let gap = followed.events.as_ref().is_none_or(|(_, read)| last - read.min(&last) > MAX_GAP);
 		if gap {
+			followed.missed = true;
 			let events = chain.finalized_events(Some(last));
 			followed.events = Some((Box::new(events), last.saturating_sub(1)));
 		}
@@ -145,7 +148,7 @@ impl LiveChain {
 			}
 		}
 		followed.refused = refused;
-		Ok(gap)
+		Ok(())
 	}
 
 	/// Where the chain is, once that is not where it was.
@@ -174,7 +177,8 @@ impl LiveChain {
 		all: bool,
 		followed: &mut Followed,
 	) -> Result<View, Error> {
-		let missed = self.follow(heads, followed).await?;
+		followed.missed |= all;
+		self.follow(heads, followed).await?;
 		let at = self.sender.chain().at(heads.best).await?;
 		let reveal_period = at.constant(api::constants().verdicts().reveal_period())?;
 		let places: BTreeSet<Place> =
@@ -188,7 +192,7 @@ impl LiveChain {
 		};
 		let mut votes: Vec<_> =
 			stream::iter(places).map(read).buffer_unordered(PARALLEL).try_collect().await?;
-		if all || missed {
+		if followed.missed {
 			let found = at.votes_of_worker(&self.worker).await?;
 			votes.extend(
 				found.into_iter().map(|(task, range, vote)| (Place { task, range }, Some(vote))),
@@ -216,6 +220,7 @@ impl LiveChain {
 			news: std::mem::take(&mut followed.news),
 		};
 		followed.leased.clear();
+		followed.missed = false;
 		followed.heads = Some(heads);
 		Ok(view)
 	}

@@ -73,7 +73,7 @@ impl BlockSource for LiveStore {
 impl Store for LiveStore {
 	fn provide(&self, root: &ContentId) -> io::Result<()> {
 		self.runtime.block_on(async {
-			self.blocks.pin(root, u64::MAX).await.map_err(into_io)?;
+			self.blocks.pin(root, u64::MAX).await.map_err(Error::into_io)?;
 			// Whoever is connected can ask for it without: that nobody takes a note now is no reason
 			// to withhold what has to be shown in time.
 			if let Err(error) = self.blocks.provide(root).await {
@@ -83,18 +83,13 @@ impl Store for LiveStore {
 		})
 	}
 
-	fn release(&self, root: &ContentId) -> io::Result<()> {
-		self.runtime.block_on(self.blocks.unpin(root)).map(drop).map_err(into_io)
+	fn check(&self) -> io::Result<()> {
+		self.runtime.block_on(self.blocks.check()).map_err(Error::into_io)
 	}
-}
 
-/// Says in the kind whether the store is full, as its blocking methods do.
-fn into_io(error: Error) -> io::Error {
-	let kind = match error {
-		Error::Full { .. } => io::ErrorKind::StorageFull,
-		_ => io::ErrorKind::Other,
-	};
-	io::Error::new(kind, error)
+	fn release(&self, root: &ContentId) -> io::Result<()> {
+		self.runtime.block_on(self.blocks.unpin(root)).map(drop).map_err(Error::into_io)
+	}
 }
 
 /// Connects to the stores of masternodes, again and again: the set changes, and so do addresses.
@@ -153,9 +148,9 @@ mod tests {
 
 	#[test]
 	fn a_full_store_says_so() {
-		let full = into_io(Error::Full { used: 9, capacity: 10, needed: 2 });
+		let full = Error::Full { used: 9, capacity: 10, needed: 2 }.into_io();
 		assert_eq!(full.kind(), io::ErrorKind::StorageFull);
 		assert!(full.to_string().contains("9 of 10 bytes"), "{full}");
-		assert_eq!(into_io(Error::Closed).kind(), io::ErrorKind::Other);
+		assert_eq!(Error::Closed.into_io().kind(), io::ErrorKind::Other);
 	}
 }

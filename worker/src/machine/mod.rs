@@ -127,6 +127,8 @@ pub enum Event {
 	NotPublished(Place, Round),
 	/// They can't, because the store has no room for them.
 	NoRoom(Place, Round),
+	/// A commitment was not sent, since the store could not show the results now.
+	NotReady(Place, Round),
 	/// A call was not included.
 	NotSent(Sent),
 	/// The worker is to end.
@@ -197,8 +199,17 @@ struct Track {
 	stage: Stage,
 	/// The block since which the chain has no such seat.
 	gone: Option<u32>,
-	/// Whether the store had no room for its results when they were last to be published.
-	no_room: bool,
+	/// Why the store could not show its results when it last had to, or would have had to.
+	unshown: Option<Unshown>,
+}
+
+/// Why a store does not show results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Unshown {
+	/// It fails, or is not there.
+	Down,
+	/// It has no room.
+	NoRoom,
 }
 
 #[derive(Clone, Debug)]
@@ -296,7 +307,7 @@ impl Machine {
 			let (place, round, open) = (vote.place(), vote.ballot.round, vote.open);
 			let publication = Publication::No { not_before: 0 };
 			let stage = Stage::Voted { vote, publication, again: None };
-			(place, Track { seat: None, round, open, stage, gone: None, no_room: false })
+			(place, Track { seat: None, round, open, stage, gone: None, unshown: None })
 		};
 		let mut tracks: BTreeMap<Place, Track> = BTreeMap::new();
 		let mut stray = BTreeMap::new();
@@ -352,11 +363,15 @@ impl Machine {
 			Event::Saved(place, round) => self.on_saved(place, round),
 			Event::NotSaved(place, round) => self.on_not_saved(place, round),
 			Event::Published(place, round) => self.on_published(place, round, Publication::Done),
-			Event::NotPublished(place, round) => {
-				let later = Publication::No { not_before: self.block + 1 };
-				self.on_published(place, round, later);
+			Event::NotPublished(place, round) => self.on_unshown(place, round, Unshown::Down),
+			Event::NoRoom(place, round) => {
+				self.on_unshown(place, round, Unshown::NoRoom);
+				self.give_way(YIELD, &mut commands);
 			},
-			Event::NoRoom(place, round) => self.on_no_room(place, round, &mut commands),
+			Event::NotReady(place, round) => {
+				self.on_unshown(place, round, Unshown::Down);
+				self.on_not_sent(Sent::Commit(place, round));
+			},
 			Event::NotSent(sent) => self.on_not_sent(sent),
 			Event::Stop(stop) => self.stop = self.stop.max(Some(stop)),
 		}
@@ -370,6 +385,7 @@ impl Machine {
 	}
 
 	fn on_view(&mut self, view: View, commands: &mut Vec<Command>) {
+		let final_before = self.finalised;
 		self.block = view.block;
 		self.finalised = self.finalised.max(view.finalised);
 		self.worker = view.worker;
@@ -390,7 +406,7 @@ impl Machine {
 		self.unsuited = view.unsuited;
 		for (place, seat) in view.seats {
 			match seat {
-				Some(seat) => self.on_seat(place, seat, commands),
+				Some(seat) => self.on_seat(place, seat, final_before, commands),
 				None => {
 					if let Some(track) = self.tracks.get_mut(&place) {
 						track.gone.get_or_insert(view.block);
@@ -410,14 +426,21 @@ impl Machine {
 		});
 	}
 
-	fn on_seat(&mut self, place: Place, seat: Seat, commands: &mut Vec<Command>) {
+	/// `final_before`: the last block that was final in the view before.
+	fn on_seat(
+		&mut self,
+		place: Place,
+		seat: Seat,
+		final_before: u32,
+		commands: &mut Vec<Command>,
+	) {
 		let new = || Track {
 			seat: Some(seat),
 			round: seat.round,
 			open: seat.open,
 			stage: Stage::Open { not_before: 0, failures: 0 },
 			gone: None,
-			no_room: false,
+			unshown: None,
 		};
 		let leased = matches!(seat.state, SeatState::Leased { .. });
 		let Some(track) = self.tracks.get_mut(&place) else {
@@ -430,8 +453,10 @@ impl Machine {
 			}
 			return;
 		};
-		if track.round != seat.round {
-			// Another seat than before. What was voted in the round before is over.
+		if track.round != seat.round || track.gone.is_some_and(|since| since <= final_before) {
+			// Another seat than before, of another round, or of another lease on a range that was over for
+			// good: on a development chain that has begun anew, the range of another task. What was voted
+			// before is over.
 			commands.push(Command::Forget(place, track.round));
 			*track = new();
 			return;
@@ -440,6 +465,9 @@ impl Machine {
 		let moved = track.seat.is_none_or(|old| {
 			std::mem::discriminant(&old.state) != std::mem::discriminant(&seat.state)
 		});
+		if moved {
+			track.unshown = None;
+		}
 		match &mut track.stage {
 			// What was sent before was for another state, or may be lost with a fork.
 			Stage::Voted { again, .. } if back || moved => *again = None,
@@ -526,20 +554,18 @@ impl Machine {
 
 	fn on_published(&mut self, place: Place, round: Round, now: Publication) {
 		let Some(track) = self.track(place, round) else { return };
-		track.no_room = false;
+		track.unshown = None;
 		if let Stage::Voted { publication, .. } = &mut track.stage {
 			*publication = now;
 		}
 	}
 
-	/// Makes room in the store, for a later try.
-	fn on_no_room(&mut self, place: Place, round: Round, commands: &mut Vec<Command>) {
+	fn on_unshown(&mut self, place: Place, round: Round, why: Unshown) {
 		let later = Publication::No { not_before: self.block.saturating_add(1) };
 		self.on_published(place, round, later);
 		if let Some(track) = self.track(place, round) {
-			track.no_room = true;
+			track.unshown = Some(why);
 		}
-		self.give_way(YIELD, commands);
 	}
 
 	fn on_not_sent(&mut self, what: Sent) {
@@ -624,9 +650,17 @@ impl Machine {
 			&& !track.is_underway()
 	}
 
-	/// Whether there are results to be revealed for which the store has no room.
-	fn is_full(&self) -> bool {
-		self.tracks.values().any(|track| track.lacks_room(self.block))
+	/// Why results that are to be revealed are not shown. `None`: they are, or there are none.
+	fn unshown(&self) -> Option<Unshown> {
+		let due = self.tracks.values().filter(|track| track.is_to_be_shown(self.block));
+		due.filter_map(|track| track.unshown).max()
+	}
+
+	/// Whether a commitment was held back since the store could not show its results.
+	fn holds_back(&self) -> bool {
+		self.tracks.values().any(|track| {
+			track.unshown.is_some() && track.is_leased() && self.block < track.deadline()
+		})
 	}
 
 	/// Stops runs that nobody wants any more, and those that there is no slot for.
@@ -684,7 +718,8 @@ impl Machine {
 
 	/// Saves, commits, publishes and reveals.
 	fn vote(&mut self, commands: &mut Vec<Command>) {
-		let (block, finalised, full) = (self.block, self.finalised, self.is_full());
+		let (block, finalised) = (self.block, self.finalised);
+		let shows = self.unshown().is_none();
 		for (place, track) in &mut self.tracks {
 			let (round, seat) = (track.round, track.seat.filter(|_| track.gone.is_none()));
 			match (&mut track.stage, seat) {
@@ -696,8 +731,8 @@ impl Machine {
 				(
 					Stage::Voted { vote, again, .. },
 					Some(Seat { state: SeatState::Leased { until, .. }, open, .. }),
-				) if block <= until && open == vote.open && due(*again, block) && !full => {
-					// Not while the store is full: to commit and not to show costs as much as to be
+				) if block <= until && open == vote.open && due(*again, block) && shows => {
+					// Not while the store shows nothing: to commit and not to show costs as much as to be
 					// wrong, and a lease that lapses far less.
 					*again = Some(block.saturating_add(RESEND));
 					let commitment = vote.commitment(&self.identity.worker);
@@ -828,11 +863,9 @@ impl Track {
 		}
 	}
 
-	/// Whether its results are to be revealed, in block `block` or later, and the store has no room for
-	/// them.
-	fn lacks_room(&self, block: u32) -> bool {
-		self.no_room
-			&& self.gone.is_none()
+	/// Whether its results are to be revealed, in block `block` or later.
+	fn is_to_be_shown(&self, block: u32) -> bool {
+		self.gone.is_none()
 			&& self.seat.is_some_and(|seat| {
 				matches!(seat.state, SeatState::Committed(_))
 					&& matches!(seat.phase, Phase::Reveal { until, .. } if block <= until)

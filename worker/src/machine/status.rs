@@ -3,7 +3,7 @@
 use dgcs_primitives::{api::Standing, BlockNumber, Refusal};
 use serde::Serialize;
 
-use super::{Machine, Stage, Stop, LINGER, MAX_TRACKS};
+use super::{Machine, Stage, Stop, Unshown, LINGER, MAX_TRACKS};
 
 /// Why a worker does not ask for work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
@@ -43,6 +43,9 @@ pub enum Idle {
 	/// The store has no room for results that are to be revealed.
 	#[error("the store is full: there is no room for results that are to be revealed, and none is let go of that others may still fetch; raise disk_gib, or lend fewer slots, and start again")]
 	StoreFull,
+	/// The store fails.
+	#[error("the store does not show results: what it says is above; with --kubo, see that the daemon runs. No commitment is sent until it does, and leases lapse meanwhile")]
+	StoreDown,
 	/// Too many votes are open.
 	#[error("{MAX_TRACKS} ranges wait for the votes of others or for their results to be fetched")]
 	TooManyVotes,
@@ -131,8 +134,13 @@ impl Machine {
 		}
 		if self.slots == 0 {
 			Some(Idle::NothingLent)
-		} else if self.is_full() {
-			Some(Idle::StoreFull)
+		} else if let Some(why) = self.unshown() {
+			Some(match why {
+				Unshown::NoRoom => Idle::StoreFull,
+				Unshown::Down => Idle::StoreDown,
+			})
+		} else if self.holds_back() {
+			Some(Idle::StoreDown)
 		} else if self.asking || self.ask.sent.is_some_and(|at| self.block < at + super::RESEND) {
 			Some(Idle::InLine)
 		} else if self.open_votes() >= MAX_TRACKS {

@@ -261,6 +261,73 @@ fn a_disk_or_store_that_fails_is_tried_again() {
 	assert_eq!(m.handle(Event::Block(view(10, &begun))), publish);
 }
 
+/// To commit and not to show costs as much as to be wrong, a lease that lapses far less.
+#[test]
+fn nothing_is_committed_to_while_the_store_shows_nothing() {
+	let (shown, other) = (vote(0, 9), vote(1, 9));
+	let mut m = Machine::new(identity(), RETENTION, vec![shown.clone(), other.clone()]);
+	m.handle(Event::Slots(4));
+	let begun = committed(&shown, Phase::Reveal { begun: 4, until: 24 });
+	let seats = |other| [(0, Some(begun)), (1, Some(other))];
+	let at = |block, seats: &[_]| Event::Block(View { queue: OPEN, ..view(block, seats) });
+	let publish = [Command::Publish(place(0), Round(0))];
+	// It waits for others, so what is next is to show the one.
+	let waits = seats(committed(&other, Phase::Commit));
+	assert_eq!(m.handle(at(5, &waits))[0], publish[0]);
+	assert_eq!(m.handle(Event::NotPublished(place(0), Round(0))), []);
+	let leased = seats(leased(4, 90));
+	for block in 6..9 {
+		assert_eq!(m.handle(at(block, &leased)), publish, "block {block}");
+		assert_eq!(m.handle(Event::NotPublished(place(0), Round(0))), []);
+		assert_eq!(m.idle(), Some(Idle::StoreDown));
+	}
+	m.handle(at(9, &leased));
+	let commands = m.handle(Event::Published(place(0), Round(0)));
+	assert!(commands.contains(&commit(&other)), "{commands:?}");
+}
+
+#[test]
+fn a_commitment_that_the_store_holds_back_is_tried_again_and_no_work_is_asked_for() {
+	let mine = vote(0, 9);
+	let mut m = Machine::new(identity(), RETENTION, vec![mine.clone()]);
+	m.handle(Event::Slots(4));
+	let at = |block, seat| Event::Block(View { queue: OPEN, ..view(block, &[(0, Some(seat))]) });
+	for block in 5..8 {
+		assert!(m.handle(at(block, leased(4, 90))).contains(&commit(&mine)), "block {block}");
+		assert_eq!(m.handle(Event::NotReady(place(0), Round(0))), []);
+		assert_eq!(m.idle(), Some(Idle::StoreDown), "block {block}");
+	}
+	// The store is there again, and the commitment in a block.
+	assert!(m.handle(at(8, leased(4, 90))).contains(&commit(&mine)));
+	m.handle(at(9, committed(&mine, Phase::Commit)));
+	assert_ne!(m.idle(), Some(Idle::StoreDown));
+	// What lapsed holds nothing up.
+	let mut m = Machine::new(identity(), RETENTION, vec![mine]);
+	m.handle(Event::Slots(4));
+	m.handle(at(5, leased(4, 9)));
+	m.handle(Event::NotReady(place(0), Round(0)));
+	m.handle(at(9, leased(4, 9)));
+	assert_ne!(m.idle(), Some(Idle::StoreDown));
+}
+
+/// As on a development chain that began anew, where the first task is another.
+#[test]
+fn a_vote_on_what_was_over_for_good_is_not_cast_again() {
+	let old = vote(0, 9);
+	let mut m = Machine::new(identity(), RETENTION, vec![old.clone()]);
+	m.handle(Event::Slots(1));
+	let seats = [(0, Some(leased(6, 90)))];
+	assert_eq!(m.handle(Event::Block(view(4, &[(0, None)]))), []);
+	let expected = [Command::Forget(place(0), Round(0)), compute(0, 0)];
+	assert_eq!(m.handle(Event::Block(view(6, &seats))), expected);
+	// What is not final yet comes back with a fork, and is the same vote.
+	let mut m = Machine::new(identity(), RETENTION, vec![old.clone()]);
+	m.handle(Event::Slots(1));
+	let fork = View { finalised: 3, ..view(5, &[(0, None)]) };
+	assert_eq!(m.handle(Event::Block(fork)), []);
+	assert_eq!(m.handle(Event::Block(view(6, &seats))), [commit(&old)]);
+}
+
 #[test]
 fn a_lost_journal_is_made_again() {
 	let vote = vote(0, 9);
