@@ -254,8 +254,6 @@ impl WorkerCommand {
 		config: Config,
 		terms: Terms,
 	) -> Result<(), WorkerError> {
-		let data =
-			self.data(&account.address(), user::data_folder()).ok_or(WorkerError::NoFolder)?;
 		let options = Options { genesis: self.genesis, ..Options::default() };
 		let chain = ClientChain::connect(self.chain.clone(), options).await?;
 		let data = self
