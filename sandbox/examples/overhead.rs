@@ -41,18 +41,21 @@ struct Example {
 	args: &'static [&'static str],
 	/// The least that it can do.
 	idle: &'static [&'static str],
-	reads_text: bool,
+	/// Of how many different words the text is that it reads, if any, as a power of two.
+	words: Option<u32>,
 }
 
-const EXAMPLES: [Example; 3] = [
+const EXAMPLES: [Example; 4] = [
 	Example {
 		name: "pathtracer",
 		args: &["3", "24", "640", "360", "32"],
 		idle: &["0", "1", "1", "1", "1"],
-		reads_text: false,
+		words: None,
 	},
-	Example { name: "wordcount", args: &[], idle: &[], reads_text: true },
-	Example { name: "pi", args: &["400000000"], idle: &["1"], reads_text: false },
+	Example { name: "wordcount", args: &[], idle: &[], words: Some(17) },
+	// So few that memory is no matter, and each instruction is.
+	Example { name: "wordcount", args: &[], idle: &[], words: Some(10) },
+	Example { name: "pi", args: &["400000000"], idle: &["1"], words: None },
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -74,17 +77,16 @@ fn main() -> Result<(), Box<dyn Error>> {
 	ChaCha20Rng::from_seed(SEED).fill_bytes(&mut random);
 	fs::write(dir.join("random"), random)?;
 
-	let text = text(64 << 20);
 	println!(
-		"{:<12}{:>12}{:>12}{:>8}{:>12}{:>16}",
+		"{:<24}{:>12}{:>12}{:>8}{:>12}{:>16}",
 		"program", "native s", "sandbox s", "ratio", "of the bar", "fuel a second"
 	);
-	for Example { name, args, reads_text, .. } in EXAMPLES {
+	for Example { name, args, words, .. } in EXAMPLES {
 		let native = dir.join(name);
 		compile(&root.join("examples").join(name), name, &native)?;
 		let input = dir.join("input");
-		let stdin: &[u8] = if reads_text { &text } else { &[] };
-		fs::write(&input, stdin)?;
+		let stdin = words.map(|words| text(64 << 20, words)).unwrap_or_default();
+		fs::write(&input, &stdin)?;
 
 		let program = sandbox.prepare(&fs::read(dir.join(format!("{name}.wasm")))?)?;
 		let (mut alone, mut inside, mut fuel) = (Duration::MAX, Duration::MAX, 0);
@@ -100,7 +102,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 				return Err(format!("{name}: {}", String::from_utf8_lossy(&output.stderr)).into());
 			}
 
-			let report = run(&sandbox, &program, args, stdin.to_vec())?;
+			let report = run(&sandbox, &program, args, stdin.clone())?;
 			if report.output != output.stdout {
 				return Err(format!("{name}: the sandbox has another output").into());
 			}
@@ -109,8 +111,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 		}
 		let (alone, inside) = (alone.as_secs_f64(), inside.as_secs_f64());
 		let ratio = inside / alone;
+		let shown = match words {
+			Some(words) => format!("{name}, {} words", 1 << words),
+			None => name.into(),
+		};
 		println!(
-			"{name:<12}{alone:>12.3}{inside:>12.3}{ratio:>8.2}{:>12.2}{:>16.2e}",
+			"{shown:<24}{alone:>12.3}{inside:>12.3}{ratio:>8.2}{:>12.2}{:>16.2e}",
 			ratio / MOST_TIMES,
 			fuel as f64 / inside
 		);
@@ -120,7 +126,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 		"\n{:<12}{:>12}{:>12}{:>12}{:>12}",
 		"start-up", "compiled ms", "cached ms", "of the bar", "ready ms"
 	);
-	for Example { name, idle, .. } in EXAMPLES {
+	for Example { name, idle, .. } in EXAMPLES.iter().filter(|example| example.words != Some(10)) {
 		let code = fs::read(dir.join(format!("{name}.wasm")))?;
 		let uncached = Sandbox::new(None)?;
 		let (mut cold, mut warm, mut hot) = (Duration::MAX, Duration::MAX, Duration::MAX);
@@ -192,15 +198,15 @@ fn run(
 	Ok(report)
 }
 
-/// Text like a language's: a hundred thousand words, the n-th of them about 1/n as frequent as the
+/// Text like a language's: 2 to the power of `octaves` words, the n-th of them about 1/n as frequent as the
 /// first, the frequent ones short.
-fn text(bytes: usize) -> Vec<u8> {
+fn text(bytes: usize, octaves: u32) -> Vec<u8> {
 	let mut text = Vec::with_capacity(bytes + 32);
 	let mut state = 1u64;
 	while text.len() < bytes {
 		state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
 		// Uniform in the exponent.
-		let octave = (17 * (state >> 32)) >> 32;
+		let octave = (u64::from(octaves) * (state >> 32)) >> 32;
 		let mut word = (1 << octave) + (state >> 8 & ((1 << octave) - 1));
 		while word > 0 {
 			text.extend([b"etaoinshrdlu"[(word % 12) as usize], b"aeiou"[(word % 5) as usize]]);

@@ -907,6 +907,7 @@ impl World {
 			queue: OPEN,
 			unsuited: None,
 			seats: places.into_iter().map(|at| (at, best.seats.get(&at).copied())).collect(),
+			news: Vec::new(),
 		}
 	}
 
