@@ -453,10 +453,11 @@ impl Machine {
 			}
 			return;
 		};
-		if track.round != seat.round || track.gone.is_some_and(|since| since <= final_before) {
-			// Another seat than before, of another round, or of another lease on a range that was over for
-			// good: on a development chain that has begun anew, the range of another task. What was voted
-			// before is over.
+		// Over for good, so this is another lease: on a development chain that has begun anew, even another
+		// task's range. What is under way would end as if it were of this one.
+		let over = track.gone.is_some_and(|since| since <= final_before) && !track.is_underway();
+		if track.round != seat.round || over {
+			// Another seat than before. What was voted before is over.
 			commands.push(Command::Forget(place, track.round));
 			*track = new();
 			return;
