@@ -827,6 +827,10 @@ struct World {
 	rounds: BTreeMap<Place, u8>,
 	/// Each run gives other digests, as on a machine that can't be relied on.
 	dice: u8,
+	/// In which block the last run on each range began.
+	begun: BTreeMap<Place, u32>,
+	/// The last final block in which each range had no seat.
+	absent: BTreeMap<Place, u32>,
 }
 
 /// What happens next.
@@ -882,6 +886,8 @@ impl World {
 			said: BTreeMap::new(),
 			rounds: BTreeMap::new(),
 			dice: 0,
+			begun: BTreeMap::new(),
+			absent: BTreeMap::new(),
 		};
 		world.tell(Event::Slots(2));
 		world
@@ -920,6 +926,7 @@ impl World {
 					self.pool.push(command);
 				},
 				Command::Compute(work) => {
+					self.begun.insert(work.place, self.best().number);
 					self.runs.insert(work.run, work);
 				},
 				Command::Save(_) | Command::Publish(..) => self.pending.push(command),
@@ -986,7 +993,8 @@ impl World {
 					seat.round == *round
 						&& matches!(seat.state, SeatState::Leased { .. } | SeatState::Committed(_))
 				});
-				assert!(replaced || !owed, "{place} is let go of and may come back");
+				let again = self.absent.get(place) >= self.begun.get(place);
+				assert!(replaced || again || !owed, "{place} is let go of and may come back");
 			},
 			_ => {},
 		}
@@ -1064,6 +1072,10 @@ impl World {
 				self.next_block(lose_calls, lease, others);
 				let keep = usize::from(final_lag) + 1;
 				let last = self.blocks.len().saturating_sub(keep);
+				for block in &self.blocks[..=last][1..] {
+					let absent = (0..4).map(place).filter(|at| !block.seats.contains_key(at));
+					self.absent.extend(absent.map(|at| (at, block.number)));
+				}
 				self.blocks.drain(..last);
 				let view = self.view();
 				self.tell(Event::Block(view));
