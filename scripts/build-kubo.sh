@@ -11,7 +11,7 @@
 #   kubo=$(scripts/build-kubo.sh) || [ $? = 77 ]
 set -euo pipefail
 
-# Needs Go 1.26.5. The release after it replaces a module by one that the module proxy does not have.
+# Needs Go 1.26.5. The release that is tested.
 readonly VERSION=0.43.0
 readonly MODULE=github.com/ipfs/kubo
 readonly UNAVAILABLE=77

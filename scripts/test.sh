@@ -100,7 +100,7 @@ check_licences() {
 	# Some crates write their licence in an old form, which is understood and complained about.
 	"$tool" --locked --log-level error check --hide-inclusion-graph --allow parse-error \
 		bans licenses sources
-	printf 'not checked: security advisories, whose database is no package registry\n'
+	printf 'not checked: security advisories (cargo deny check advisories)\n'
 }
 
 # ---------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ Examples:
   dgcs masternode --dev                  a whole chain on your machine; nothing is kept
   dgcs masternode --chain local --alice  the first of four masternodes of a local network
   dgcs node --chain FILE                 follow a network without deciding anything in it
-  dgcs account new                       make an account
+  dgcs account new NAME                  make an account
   dgcs task run PROGRAM.wasm --input FILE --split lines --out DIR
                                          have a program computed by strangers
   dgcs worker --account FILE --register  lend this machine's idle time

@@ -15,9 +15,9 @@ use crate::{
 
 const RUN_HELP: &str = "\
 Examples:
-  dgcs task run count.wasm --input book.txt --split lines --out counts
+  dgcs task run wordcount.wasm --input book.txt --split lines --out counts
   dgcs task run pathtracer.wasm --count 48 --join merge --merge-arg join --out film
-  dgcs task run count.wasm --input book.txt --split lines --join merge --out total --yes --output json
+  dgcs task run wordcount.wasm --input book.txt --split lines --join merge --out total --yes --output json
 
 A subtask's program gets its piece on standard input, writes its result to standard output, and finds its
 number in DGCS_SUBTASK and how many there are in DGCS_SUBTASKS. Ctrl-C at any time loses nothing.";
@@ -132,7 +132,8 @@ pub struct SignerArgs {
 	#[arg(long, value_name = "ACCOUNT", env = "DGCS_ACCOUNT")]
 	pub account: Option<String>,
 
-	/// A file with the account's password in its first line; without it the password is asked for
+	/// A file with the account's password in its first line; without it the password is that in
+	/// DGCS_PASSWORD, or asked for
 	#[arg(long, value_name = "FILE")]
 	pub password_file: Option<PathBuf>,
 }
@@ -663,7 +664,8 @@ pub struct ImportArgs {
 	/// read from standard input
 	#[arg(long, value_name = "FILE")]
 	pub file: Option<PathBuf>,
-	/// A file with the password in its first line; without it the password is asked for
+	/// A file with the password in its first line; without it the password is that in
+	/// DGCS_PASSWORD, or asked for
 	#[arg(long, value_name = "FILE", conflicts_with = "file")]
 	pub password_file: Option<PathBuf>,
 	/// The rest.
