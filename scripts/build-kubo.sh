@@ -11,7 +11,8 @@
 #   kubo=$(scripts/build-kubo.sh) || [ $? = 77 ]
 set -euo pipefail
 
-# Needs Go 1.26.5. The release that is tested.
+# Needs Go 1.26.5. Not 0.43.1: that one replaces go-libp2p by github.com/lidel/go-libp2p
+# v0.0.0-20260914191659-9c4ee60cf924, a commit of a fork and no release. This one replaces nothing.
 readonly VERSION=0.43.0
 readonly MODULE=github.com/ipfs/kubo
 readonly UNAVAILABLE=77

@@ -646,7 +646,8 @@ pub struct NewArgs {
 	/// What to call it
 	#[arg(value_name = "NAME")]
 	pub name: String,
-	/// A file with the new password in its first line; without it the password is asked for
+	/// A file with the new password in its first line; without it the password is that in
+	/// DGCS_PASSWORD, or asked for
 	#[arg(long, value_name = "FILE")]
 	pub password_file: Option<PathBuf>,
 	/// The rest.
