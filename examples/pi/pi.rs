@@ -179,13 +179,14 @@ impl Random {
 /// How many of so many points are inside the circle.
 fn throw(points: u64) -> u64 {
 	let mut random = Random::new();
-	let mut inside = 0;
+	let mut outside = 0;
 	for _ in 0..points {
 		let bits = random.next();
 		let (x, y) = (bits >> 32, bits & 0xffff_ffff);
-		inside += u64::from((u128::from(x * x) + u128::from(y * y)) >> 64 == 0);
+		// The square is 2^32 long, so the sum of those outside is one that 64 bits can't hold.
+		outside += u64::from((x * x).overflowing_add(y * y).1);
 	}
-	inside
+	points - outside
 }
 
 /// Writes a number in decimal, with `decimals` of its digits behind a point.
