@@ -29,7 +29,6 @@ use dgcs_primitives::{ContentId, RangeIndex, Round};
 use dgcs_store::{Config, Embedded, Store};
 use rayon::prelude::*;
 use serde_json::{json, Map, Value};
-use sp_core::hashing::{blake2_256, sha2_256};
 use tokio::{runtime::Handle, task::spawn_blocking};
 
 /// That of `dgcs`.
@@ -118,30 +117,24 @@ fn hash_and_open(mib: usize) {
 	});
 }
 
-/// The same with the hashes of IPFS's default names and of the chain in place of BLAKE3.
-fn seal_and_hash_twice(mib: usize) {
+/// Encrypting alone.
+fn seal(mib: usize) {
 	let cipher = cipher();
 	on_all_cores(mib, &[0; BLOCK_SIZE], |buffer| {
 		std::hint::black_box(cipher.seal(Place::only(0), buffer));
-		hash_twice(buffer);
 	});
 }
 
-/// The same of results.
-fn hash_twice_and_open(mib: usize) {
+/// Decrypting alone.
+fn open_sealed(mib: usize) {
 	let cipher = cipher();
 	let mut sealed = vec![0; PLAIN];
 	let tag = cipher.seal(Place::only(0), &mut sealed);
 	sealed.extend_from_slice(&tag);
 	on_all_cores(mib, &sealed, |buffer| {
-		hash_twice(buffer);
 		buffer.copy_from_slice(&sealed);
 		assert!(cipher.open(Place::only(0), buffer).is_some());
 	});
-}
-
-fn hash_twice(bytes: &[u8]) {
-	std::hint::black_box((sha2_256(bytes), blake2_256(bytes)));
 }
 
 /// Copies a file out of the system's cache, a block at a time, to a place that is `skew` bytes behind one where
@@ -395,9 +388,9 @@ async fn main() -> Result<(), Failure> {
 				.0,
 			);
 			add(
-				"sealTwoHashes",
+				"sealAlone",
 				timed(|| {
-					seal_and_hash_twice(mib);
+					seal(mib);
 					Ok(())
 				})?
 				.0,
@@ -420,9 +413,9 @@ async fn main() -> Result<(), Failure> {
 				.0,
 			);
 			add(
-				"openTwoHashes",
+				"openAlone",
 				timed(|| {
-					hash_twice_and_open(mib);
+					open_sealed(mib);
 					Ok(())
 				})?
 				.0,
@@ -448,8 +441,6 @@ async fn main() -> Result<(), Failure> {
 	report.insert("mib".into(), mib.into());
 	report.insert("cores".into(), rayon::current_num_threads().into());
 	report.insert("nameOfLimit".into(), times.speed("name", "seal"));
-	report.insert("nameOfTwoHashes".into(), times.speed("name", "sealTwoHashes"));
-	report.insert("readOfTwoHashes".into(), times.speed("read", "openTwoHashes"));
 	report.insert("putOfLimit".into(), times.speed("put", "seal"));
 	report.insert("putOfDisk".into(), times.speed("put", "disk"));
 	report.insert("readOfLimit".into(), times.speed("read", "open"));
