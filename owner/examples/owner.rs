@@ -94,48 +94,36 @@ fn on_all_cores(mib: usize, buffer: &[u8], work: impl Fn(&mut Vec<u8>) + Sync) {
 	});
 }
 
-/// Encrypting and hashing, as for new content.
-fn seal_and_hash(mib: usize) {
+/// Encrypting, and what else is done with each block, as for new content.
+fn seal(mib: usize, hash: fn(&[u8])) -> Result<(), Failure> {
 	let cipher = cipher();
 	on_all_cores(mib, &[0; BLOCK_SIZE], |buffer| {
 		std::hint::black_box(cipher.seal(Place::only(0), buffer));
-		std::hint::black_box(blake3::hash(buffer));
+		hash(buffer);
 	});
+	Ok(())
 }
 
-/// Hashing and decrypting, as of a result's blocks.
-fn hash_and_open(mib: usize) {
+/// What else is done with each block, and decrypting, as of a result's blocks.
+fn unseal(mib: usize, hash: fn(&[u8])) -> Result<(), Failure> {
 	let cipher = cipher();
 	let mut sealed = vec![0; PLAIN];
 	let tag = cipher.seal(Place::only(0), &mut sealed);
 	sealed.extend_from_slice(&tag);
 	on_all_cores(mib, &sealed, |buffer| {
-		std::hint::black_box(blake3::hash(buffer));
+		hash(buffer);
 		// It is opened in place, so it is copied first, as it is when it is read.
 		buffer.copy_from_slice(&sealed);
 		assert!(cipher.open(Place::only(0), buffer).is_some());
 	});
+	Ok(())
 }
 
-/// Encrypting alone.
-fn seal(mib: usize) {
-	let cipher = cipher();
-	on_all_cores(mib, &[0; BLOCK_SIZE], |buffer| {
-		std::hint::black_box(cipher.seal(Place::only(0), buffer));
-	});
+fn by_blake3(bytes: &[u8]) {
+	std::hint::black_box(blake3::hash(bytes));
 }
 
-/// Decrypting alone.
-fn open_sealed(mib: usize) {
-	let cipher = cipher();
-	let mut sealed = vec![0; PLAIN];
-	let tag = cipher.seal(Place::only(0), &mut sealed);
-	sealed.extend_from_slice(&tag);
-	on_all_cores(mib, &sealed, |buffer| {
-		buffer.copy_from_slice(&sealed);
-		assert!(cipher.open(Place::only(0), buffer).is_some());
-	});
-}
+fn not_at_all(_: &[u8]) {}
 
 /// Copies a file out of the system's cache, a block at a time, to a place that is `skew` bytes behind one where
 /// a line of a processor's cache begins.
@@ -379,22 +367,8 @@ async fn main() -> Result<(), Failure> {
 				let seconds = ipfs_add(kubo, &base.join("kubo"), &file)?;
 				names.into_iter().zip(seconds).for_each(|(name, seconds)| add(name, seconds));
 			}
-			add(
-				"seal",
-				timed(|| {
-					seal_and_hash(mib);
-					Ok(())
-				})?
-				.0,
-			);
-			add(
-				"sealAlone",
-				timed(|| {
-					seal(mib);
-					Ok(())
-				})?
-				.0,
-			);
+			add("seal", timed(|| seal(mib, by_blake3))?.0);
+			add("sealAlone", timed(|| seal(mib, not_at_all))?.0);
 			add("copy", timed(|| copy_out(&file, 0))?.0);
 			add("copyAskew", timed(|| copy_out(&file, 1))?.0);
 			add("name", timed(|| content(&file, keys, piece64, &Discard))?.0);
@@ -404,22 +378,8 @@ async fn main() -> Result<(), Failure> {
 			let most = peak_mib();
 			let keys = owner.task(&nonce);
 			let verdicts = compute(&manifest, &keys, piece, &store, &runtime)?;
-			add(
-				"open",
-				timed(|| {
-					hash_and_open(mib);
-					Ok(())
-				})?
-				.0,
-			);
-			add(
-				"openAlone",
-				timed(|| {
-					open_sealed(mib);
-					Ok(())
-				})?
-				.0,
-			);
+			add("open", timed(|| unseal(mib, by_blake3))?.0);
+			add("openAlone", timed(|| unseal(mib, not_at_all))?.0);
 			forget_peak()?;
 			add("read", timed(|| read(&store, &manifest, &keys, &verdicts, &mut |_| Ok(())))?.0);
 			add("fetch", timed(|| fetch(&store, &manifest, &keys, &verdicts, &out))?.0);
